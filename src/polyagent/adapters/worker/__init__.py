@@ -1,0 +1,1 @@
+"""Executing runs in this process: the loops around the use case `ExecuteRun`."""

@@ -1,0 +1,182 @@
+"""Runs as tasks of this process, under a lease that it renews twice a second."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from uuid import UUID
+
+import structlog
+
+from polyagent.adapters.worker.handle import Handle
+from polyagent.domain.errors import Unavailable
+from polyagent.domain.ids import new_id
+from polyagent.domain.run import Beat, Work
+from polyagent.ports.clock import Clock
+from polyagent.ports.events import Events
+from polyagent.ports.journal import Journal
+from polyagent.usecases.execute_run import ExecuteRun
+
+BEAT_S = 0.5
+LEASE_S = 4.0
+SCAN_S = 0.5
+CLAIM_LIMIT = 8
+FAREWELL_S = 2.0
+
+log = structlog.get_logger("polyagent.worker")
+
+
+class LocalExecutor:
+    """Admits, claims and executes runs; implements `ports.executor.Executor`."""
+
+    def __init__(
+        self,
+        execute: ExecuteRun,
+        journal: Journal,
+        events: Events,
+        clock: Clock,
+        *,
+        concurrent_runs: int,
+        drain_s: float,
+    ) -> None:
+        self.worker_id = new_id()
+        self._execute = execute
+        self._journal = journal
+        self._events = events
+        self._clock = clock
+        self._places = concurrent_runs
+        self._drain_s = drain_s
+        self._handles: dict[UUID, Handle] = {}
+        self._awaited: set[UUID] = set()
+        self._lost: set[UUID] = set()
+        self._lease_until = float("-inf")
+        self._draining = False
+        self._woken = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Beat and claim until the block ends; then drain."""
+        loops = [asyncio.create_task(loop) for loop in (self._beats(), self._claims())]
+        try:
+            yield
+        finally:
+            await self.drain()
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+            with suppress(Unavailable, TimeoutError):
+                await asyncio.wait_for(self._journal.leave(self.worker_id), FAREWELL_S)
+
+    async def drain(self) -> None:
+        """Take no more, let the steps at hand commit, hand the runs over."""
+        self._draining = True
+        tasks = {handle.task for handle in self._handles.values() if handle.task is not None}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=self._drain_s)
+            for task in late:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=FAREWELL_S)
+
+    @property
+    def is_open(self) -> bool:
+        return not self._draining and self._holds_lease() and self._free > 0
+
+    @property
+    def _free(self) -> int:
+        return self._places - len(self._handles)
+
+    def _holds_lease(self) -> bool:
+        return self._clock.monotonic() < self._lease_until
+
+    @contextmanager
+    def admitting(self, run_id: UUID) -> Iterator[UUID | None]:
+        self._awaited.add(run_id)
+        try:
+            yield self.worker_id if self.is_open else None
+        finally:
+            self._awaited.discard(run_id)
+
+    def launch(self, work: Work) -> None:
+        handle = Handle(work, holds_lease=self._holds_lease, draining=lambda: self._draining)
+        self._handles[work.run.id] = handle
+        self._events.open(work.run.id, work.run.session_id)
+        handle.task = asyncio.create_task(self._guarded(handle))
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def cancel(self, run_id: UUID) -> None:
+        if handle := self._handles.get(run_id):
+            handle.cancel()
+
+    async def _guarded(self, handle: Handle) -> None:
+        run_id = handle.work.run.id
+        try:
+            await self._execute(handle.work, handle)
+        except asyncio.CancelledError:
+            if not handle.fenced:
+                await self._hand_over(handle)
+        except Exception:
+            log.exception("run.execution_died", run_id=str(run_id))  # reconciliation finds it
+        finally:
+            if self._handles.get(run_id) is handle:
+                del self._handles[run_id]
+                self._events.close(run_id)
+            self.wake()
+
+    async def _hand_over(self, handle: Handle) -> None:
+        with suppress(Unavailable):
+            await self._journal.hand_over(handle.work.lease)
+
+    async def _beats(self) -> None:
+        while True:
+            began = self._clock.monotonic()
+            try:
+                beat = await asyncio.wait_for(self._journal.beat(self.worker_id), LEASE_S)
+                self._lease_until = began + LEASE_S
+                await self._reconcile(beat)
+            except (Unavailable, TimeoutError) as error:
+                log.warning("worker.beat_failed", error=str(error))
+            except Exception:
+                log.exception("worker.beat_died")
+            await self._clock.sleep(BEAT_S)
+
+    async def _reconcile(self, beat: Beat) -> None:
+        """Bring what executes here and what the journal says is ours together; doubt twice first."""
+        for run_id in beat.cancelled:
+            self.cancel(run_id)
+        for run_id, handle in self._handles.items():
+            mine = beat.owned.get(run_id) == handle.work.lease.epoch
+            handle.doubts = 0 if mine else handle.doubts + 1
+            if handle.doubts == 2:
+                log.warning("run.fenced", run_id=str(run_id))
+                handle.fence()
+        lost = beat.owned.keys() - self._handles.keys() - self._awaited
+        again, self._lost = lost & self._lost, lost
+        for run_id in again:
+            await self._claim(limit=1, dead_owners=False, run_id=run_id)
+
+    async def _claims(self) -> None:
+        while True:
+            try:
+                if self.is_open:
+                    limit = min(self._free, CLAIM_LIMIT)
+                    await self._claim(limit=limit, dead_owners=await self._journal.may_judge())
+            except Unavailable as error:
+                log.debug("worker.claim_failed", error=str(error))
+            except Exception:
+                log.exception("worker.claim_died")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), SCAN_S)
+            self._woken.clear()
+
+    async def _claim(self, *, limit: int, dead_owners: bool, run_id: UUID | None = None) -> None:
+        for work in await self._journal.claim(
+            self.worker_id, limit=limit, dead_owners=dead_owners, run_id=run_id
+        ):
+            log.info(
+                "run.claimed",
+                run_id=str(work.run.id),
+                epoch=work.lease.epoch,
+                attempt=work.run.attempt,
+            )
+            self.launch(work)

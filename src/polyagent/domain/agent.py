@@ -1,0 +1,116 @@
+"""Agents: instructions, a model, tools and limits under a name."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from polyagent.domain.errors import Invalid
+
+AgentType = Literal["general", "code", "research", "custom"]
+AgentStatus = Literal["active", "inactive", "archived"]
+Visibility = Literal["private", "shared"]
+InDoubt = Literal["tell_model", "fail"]
+Approval = Literal["always", "never", "on_write"]
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Text = Annotated[str, msgspec.Meta(max_length=100_000)]
+ToolNames = Annotated[tuple[str, ...], msgspec.Meta(max_length=128)]
+Metadata = dict[str, Any]
+
+
+class ModelSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Passed on to the model service as they stand, under its own names."""
+
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    presence_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    stop: Annotated[tuple[str, ...], msgspec.Meta(max_length=4)] | None = None
+    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
+
+    def over(self, base: "ModelSettings") -> "ModelSettings":
+        """Return `base` with what is set here in its place."""
+        mine = {k: v for k, v in msgspec.structs.asdict(self).items() if v is not None}
+        return msgspec.structs.replace(base, **mine)
+
+
+class Limits(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """What one run may use. `max_output_tokens` counts all its model calls; None: the server's own limit."""
+
+    max_steps: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] | None = None
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
+    budget: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] | None = None
+
+
+class NewAgent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What its owner says of an agent: the body of POST and PUT."""
+
+    name: Name
+    type: AgentType = "custom"
+    description: Text | None = None
+    instructions: Text | None = None
+    model: Name | None = None
+    tools: ToolNames = ()
+    document_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=1000)] = ()
+    collection: Name | None = None
+    model_settings: ModelSettings = ModelSettings()
+    limits: Limits = Limits()
+    approval: dict[str, Approval] = msgspec.field(default_factory=dict)
+    in_doubt: InDoubt = "tell_model"
+    visibility: Visibility = "private"
+    status: AgentStatus = "active"
+    metadata: Metadata = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ValueError("a name has at least one visible character")
+
+
+class Agent(NewAgent, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """An agent at one version. `builtin` agents are the workspace's own and may use every built-in tool."""
+
+    id: UUID
+    workspace_id: UUID
+    owner_id: UUID
+    version: int
+    builtin: bool = False
+    created_at: datetime
+    updated_at: datetime
+
+    def ask(self) -> NewAgent:
+        """Return what its owner said of it."""
+        return NewAgent(**{f: getattr(self, f) for f in NewAgent.__struct_fields__})
+
+
+def merged(agent: Agent, patch: dict[str, Any]) -> NewAgent:
+    """Return `agent` changed by a JSON merge patch: null clears, objects merge.
+
+    Raises `Invalid`. https://www.rfc-editor.org/rfc/rfc7396
+    """
+    body = msgspec.to_builtins(agent.ask())
+    try:
+        return msgspec.convert(merge(body, patch), NewAgent)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error)) from error
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """Apply an RFC 7396 merge patch to JSON values; neither argument is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge(result.get(key), value)
+    return result

@@ -1,0 +1,210 @@
+"""Everything that can go wrong, named for what happened.
+
+`code` is stable and part of the API; `retryable` says whether the same request may succeed later.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a request: `pointer` is a URI fragment, `#/tools/0` (RFC 6901)."""
+
+    pointer: str
+    detail: str
+
+
+class PolyAgentError(Exception):
+    """The root of the tree: a defect of ours unless a subclass says otherwise."""
+
+    code: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = faults
+
+
+class Invalid(PolyAgentError):
+    """The request is malformed."""
+
+    code = "invalid_request"
+
+
+class CursorInvalid(Invalid):
+    code = "cursor_invalid"
+
+
+class Unauthenticated(PolyAgentError):
+    code = "unauthenticated"
+
+
+class BadCredentials(Unauthenticated):
+    code = "bad_credentials"
+
+
+class TokenExpired(Unauthenticated):
+    code = "token_expired"
+
+
+class Forbidden(PolyAgentError):
+    code = "forbidden"
+
+
+class ScopeMissing(Forbidden):
+    code = "scope_missing"
+
+
+class NotFound(PolyAgentError):
+    """Absent, or somebody else's: never tell which."""
+
+    code = "not_found"
+
+
+class Conflict(PolyAgentError):
+    code = "conflict"
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+
+
+class SessionBusy(Conflict):
+    code = "session_busy"
+    retryable = True
+
+
+class RunFinished(Conflict):
+    code = "run_finished"
+
+
+class PreconditionFailed(PolyAgentError):
+    """Somebody else changed it first."""
+
+    code = "precondition_failed"
+
+
+class Impossible(PolyAgentError):
+    """Well-formed, but it cannot be done."""
+
+    code = "unprocessable"
+
+
+class ToolUnknown(Impossible):
+    code = "tool_unknown"
+
+
+class ModelUnknown(Impossible):
+    code = "model_unknown"
+
+
+class ModalityUnsupported(Impossible):
+    code = "modality_unsupported"
+
+
+class NotSupported(Impossible):
+    code = "not_supported"
+
+
+class IdempotencyKeyReused(Impossible):
+    code = "idempotency_key_reused"
+
+
+class Limited(PolyAgentError):
+    code = "rate_limited"
+    retryable = True
+
+    def __init__(self, detail: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(PolyAgentError):
+    """A dependency is away; it is worth another try after `retry_after_s`."""
+
+    code = "unavailable"
+    retryable = True
+
+    def __init__(self, detail: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class StoreUnavailable(Unavailable):
+    code = "store_unavailable"
+
+
+class Stopping(Unavailable):
+    """This process is about to end and takes no more work."""
+
+    code = "stopping"
+
+
+class ModelServiceMissing(Unavailable):
+    code = "model_service_missing"
+
+
+class ModelServiceUnavailable(Unavailable):
+    """Refused, timed out, 429, 5xx or no sense in the answer, after the retries."""
+
+    code = "model_service_unavailable"
+
+
+class ModelServiceBroken(Unavailable):
+    """The answer broke off, or stopped making sense, after it had begun."""
+
+    code = "model_service_broken"
+
+
+class ModelServiceRefused(PolyAgentError):
+    """The service understood the request and refuses it (a 4xx other than 429)."""
+
+    code = "model_service_refused"
+
+
+class ContextExceeded(ModelServiceRefused):
+    """The prompt does not fit; `window_tokens` is what the service says that it takes, if it does."""
+
+    code = "context_exceeded"
+
+    def __init__(self, detail: str, *, window_tokens: int | None = None) -> None:
+        super().__init__(detail)
+        self.window_tokens = window_tokens
+
+
+class ToolsRefused(ModelServiceRefused):
+    """The service takes no `tools`."""
+
+    code = "tools_refused"
+
+
+class LimitReached(PolyAgentError):
+    """A limit of the agent ended the run: steps, tokens or time."""
+
+    code = "limit_reached"
+
+
+class ToolInDoubt(PolyAgentError):
+    """A `once` call was caught by a failure, and the agent's policy is to stop then."""
+
+    code = "tool_in_doubt"
+
+
+class RunPoisoned(PolyAgentError):
+    """Three processes in a row died with this run before it made a step."""
+
+    code = "run_poisoned"
+
+
+class Fenced(PolyAgentError):
+    """Another process has taken the run over: stop at once and write nothing more."""
+
+    code = "fenced"
+
+
+class Cancelled(PolyAgentError):
+    """Somebody asked for the run to be cancelled before this could begin."""
+
+    code = "cancelled"

@@ -1,0 +1,229 @@
+"""Runs: one answer of an agent, durable from its first instant."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from polyagent.domain.agent import InDoubt, Limits, Metadata, ModelSettings
+from polyagent.domain.chat import Message, Part
+from polyagent.domain.event import (
+    Event,
+    EventBody,
+    MessageCompleted,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunResumed,
+    RunStarted,
+    UsageReported,
+)
+from polyagent.domain.tool import ToolCall
+from polyagent.domain.usage import Usage
+
+RunStatus = Literal["queued", "running", "waiting", "completed", "failed", "cancelled"]
+FINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+
+MAX_STALLS = 3
+
+
+class RunDefaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run may use where its agent does not say less."""
+
+    max_steps: int
+    max_output_tokens: int
+    timeout_s: float
+
+
+class RunError(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
+    detail: str
+    retryable: bool = False
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """All that executing a run needs, fixed when it is admitted: a later change of its agent is none of its business.
+
+    `tools_named` is true where somebody chose the tools, so that an answer without them must say so.
+    """
+
+    parts: tuple[Part, ...]
+    instructions: str | None = None
+    model: str | None = None
+    settings: ModelSettings = ModelSettings()
+    tools: tuple[str, ...] = ()
+    tools_named: bool = False
+    limits: Limits = Limits()
+    in_doubt: InDoubt = "tell_model"
+    response_format: dict[str, Any] | None = None
+
+
+class NewRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run to be admitted. `session_id` None: it has none; `new_session`: make that one with it.
+
+    `message_id` is the id that the user's message will have.
+    """
+
+    id: UUID
+    message_id: UUID
+    session_id: UUID | None
+    new_session: bool
+    title: str | None
+    agent_id: UUID
+    agent_version: int
+    spec: Spec
+    priority: int = 5
+    end_user: str | None = None
+    metadata: Metadata = msgspec.field(default_factory=dict)
+    reject_if_busy: bool = False
+
+
+class IdempotencyKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Kept 24 h per user, end user and route. `body_hash` is SHA-256 over what was asked."""
+
+    key: str
+    route: str
+    body_hash: bytes
+    end_user: str | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as clients see it."""
+
+    id: UUID
+    session_id: UUID | None = None
+    parent_id: UUID | None = None
+    agent_id: UUID
+    agent_version: int
+    status: RunStatus
+    priority: int = 5
+    attempt: int = 1
+    step: int = 0
+    position: int | None = None
+    message_id: UUID | None = None
+    usage: Usage = Usage()
+    error: RunError | None = None
+    approvals: tuple[Any, ...] = ()
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    metadata: Metadata = msgspec.field(default_factory=dict)
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """The right to execute a run: `epoch` is the fencing token, raised by each claim."""
+
+    run_id: UUID
+    epoch: int
+    worker_id: UUID
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """A claimed run with all that its executor goes on from.
+
+    `last_seq` is the last event of this epoch (its `run.started` or `run.resumed`). `history` is the
+    session before this run, oldest first; `steps` are this run's own messages so far, its user
+    message first, each assistant message with its calls as they stand in the journal.
+    """
+
+    lease: Lease
+    run: Run
+    workspace_id: UUID
+    user_id: UUID
+    spec: Spec
+    last_seq: int
+    history: tuple[Message, ...]
+    steps: tuple[Message, ...]
+    cancel_asked: bool = False
+
+    def begun(self) -> Event | None:
+        """Return the `run.started` that was journaled with the first claim; later claims: None."""
+        run, at = self.run, self.run.started_at
+        if self.lease.epoch > 1 or at is None:
+            return None
+        return Event(
+            id=self.last_seq,
+            run_id=run.id,
+            session_id=run.session_id,
+            at=at,
+            body=RunStarted(run.agent_id, run.agent_version, run.attempt),
+        )
+
+
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an ask: `work` if this process executes it from now on.
+
+    `replayed` says that the run was there before, under the same idempotency key.
+    """
+
+    run: Run
+    work: Work | None = None
+    replayed: bool = False
+
+
+class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step leaves behind, written in one statement.
+
+    `step` is the number of steps that will then be done; `calls` are recorded `pending`;
+    `usage` is the run's total. A `status` that is final gives the run up. `retried` adds an attempt.
+    """
+
+    step: int
+    status: RunStatus
+    usage: Usage
+    message: Message | None = None
+    calls: tuple[ToolCall, ...] = ()
+    events: tuple[Event, ...] = ()
+    error: RunError | None = None
+    retried: bool = False
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """What Postgres says to a heartbeat: the epochs of the runs that are mine, and those to be cancelled."""
+
+    owned: dict[UUID, int]
+    cancelled: frozenset[UUID]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What POST /chat answers: the run's state, and its last message if it has one.
+
+    Read off the run's events, so that it needs nothing from the store.
+    """
+
+    run_id: UUID
+    session_id: UUID | None
+    status: RunStatus
+    message: Message | None = None
+    usage: Usage = Usage()
+    error: RunError | None = None
+    approvals: tuple[Any, ...] = ()
+
+    @classmethod
+    def begin(cls, run: Run) -> "Answer":
+        return cls(run_id=run.id, session_id=run.session_id, status=run.status)
+
+    def after(self, body: EventBody) -> "Answer":
+        """Return the answer as it is once `body` happened."""
+        match body:
+            case RunStarted() | RunResumed():
+                return msgspec.structs.replace(self, status="running")
+            case MessageCompleted(message=message):
+                return msgspec.structs.replace(self, message=message)
+            case RunCompleted(usage=usage):
+                return msgspec.structs.replace(self, status="completed", usage=usage)
+            case RunFailed(code=code, detail=detail, retryable=retryable):
+                error = RunError(code=code, detail=detail, retryable=retryable)
+                return msgspec.structs.replace(self, status="failed", error=error)
+            case RunCancelled(reason=reason):
+                error = RunError(code="cancelled", detail=reason)
+                return msgspec.structs.replace(self, status="cancelled", error=error)
+            case UsageReported(usage=usage):
+                return msgspec.structs.replace(self, usage=self.usage + usage)
+            case _:
+                return self

@@ -1,0 +1,104 @@
+"""Tools, the calls that a model asks for, and what came of them."""
+
+import json
+import re
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+Effect = Literal["read", "write", "once"]
+CallState = Literal["pending", "started", "done", "failed", "denied", "in_doubt", "cancelled"]
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """`parameters` is the JSON Schema of the arguments, always of an object."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    category: str = "general"
+    effect: Effect = "once"
+    source: str = "builtin"
+    available: bool = True
+    unavailable_reason: str | None = None
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as clients see it, and as the model is told of it again.
+
+    `id` is ours and unique in the run; `arguments` is the object, or the raw text if it is none.
+    """
+
+    id: str
+    name: str
+    arguments: dict[str, Any] | str
+    effect: Effect = "once"
+    state: CallState = "pending"
+    result: Any = None
+    error: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("pending", "started")
+
+
+class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call gave: JSON values that PostgreSQL can store, or an error meant for the model."""
+
+    state: Literal["done", "failed", "denied", "in_doubt", "cancelled"]
+    result: Any = None
+    error: str | None = None
+
+
+class CallContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tool may know of its call. The same `idempotency_key` means the same call again."""
+
+    workspace_id: UUID
+    user_id: UUID
+    run_id: UUID | None
+    idempotency_key: str
+    attempt: int = 1
+
+
+class ExecuteTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str
+    arguments: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Executed(msgspec.Struct, frozen=True, kw_only=True):
+    state: Literal["done", "failed"]
+    result: Any = None
+    error: str | None = None
+    duration_ms: float
+
+
+_FENCE = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
+
+
+def arguments_of(text: str) -> dict[str, Any] | str:
+    """Return the object that a model wrote as a call's arguments, or the text if it is none.
+
+    Nothing is an empty object; a byte order mark, a Markdown fence and a second layer of JSON are
+    taken off, since models put them there.
+    """
+    value: Any = text.strip().removeprefix("\ufeff").strip()
+    value = _FENCE.sub(r"\1", value)
+    for _ in range(2):
+        if value in ("", "null"):
+            return {}
+        try:
+            value = json.loads(value, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            return text
+        if isinstance(value, dict):
+            return value
+        if value is None:
+            return {}
+        if not isinstance(value, str):
+            return text
+    return text
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,82 @@
+"""Runs as those who ask for them see them. One statement each: this is the path of a chat request."""
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from polyagent.domain.account import Actor
+from polyagent.domain.agent import Agent, AgentType
+from polyagent.domain.chat import Message, Session
+from polyagent.domain.event import Event
+from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Run, RunStatus
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What an ask stands on: the agent that will answer, the session with its history (oldest first)."""
+
+    agent: Agent
+    session: Session | None = None
+    history: tuple[Message, ...] = ()
+
+
+class Runs(Protocol):
+    async def ground(
+        self,
+        actor: Actor,
+        *,
+        agent_id: UUID | None,
+        agent_type: AgentType | None,
+        session_id: UUID | None,
+        end_user: str | None,
+    ) -> Ground:
+        """Read all that admitting needs.
+
+        The agent is the one named, else the session's, else the workspace's built-in one of
+        `agent_type`, else `general`. A session must be the actor's own, and `end_user`, if given, its.
+        Raises `NotFound`.
+        """
+
+    async def admit(
+        self,
+        actor: Actor,
+        run: NewRun,
+        ground: Ground,
+        *,
+        worker_id: UUID | None,
+        key: IdempotencyKey | None = None,
+    ) -> Admitted:
+        """Insert the run, its first event, its user message, its new session and the key: all or nothing.
+
+        With a `worker_id` and a session that is free the run is `running`, epoch 1, and `work` is
+        returned; else it is `queued` and its message enters the session when it is claimed.
+        Repeating the call with the same `run.id` is safe: it answers what the run is now.
+        Raises `SessionBusy` if the run asks for that, `NotFound` if the session went away,
+        `IdempotencyKeyReused`.
+        """
+
+    async def get(self, actor: Actor, run_id: UUID) -> Run:
+        """Raises `NotFound`."""
+
+    async def list(
+        self,
+        actor: Actor,
+        page: PageAsk,
+        *,
+        session_id: UUID | None,
+        status: RunStatus | None,
+        end_user: str | None,
+    ) -> Page[Run]: ...
+
+    async def events(
+        self, actor: Actor, run_id: UUID, after: int, *, limit: int = 1000
+    ) -> tuple[Run, Sequence[Event]]:
+        """Return the run and its journaled events with ids over `after`, in order. Raises `NotFound`."""
+
+    async def cancel(self, actor: Actor, run_id: UUID) -> Run:
+        """Ask for a running run to be cancelled; a queued or waiting one is cancelled there and then.
+
+        A cancelled run is returned as it is. Raises `RunFinished`, `NotFound`.
+        """

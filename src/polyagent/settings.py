@@ -1,0 +1,132 @@
+"""Every setting: defaults < configs/config.yaml < the user's file < the environment."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class Section(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False
+): ...
+
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class Server(Section, frozen=True):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    read_timeout: Seconds = 30
+    write_timeout: Seconds = 30
+    chat_wait_s: Seconds = 300
+    drain_s: Seconds = 10
+    max_body_bytes: Count = 1_048_576
+    max_chat_bytes: Count = 4_194_304
+    metrics_token: str | None = None
+
+
+class Database(Section, frozen=True):
+    """`max_open_conns` counts per process; `max_lifetime` is in seconds."""
+
+    url: str | None = None
+    replica_url: str | None = None
+    direct_url: str | None = None
+    max_open_conns: Annotated[int, Meta(ge=2, le=10_000)] = 20
+    max_idle_conns: Annotated[int, Meta(ge=0, le=10_000)] = 5
+    max_lifetime: Seconds = 1800
+    connect_timeout_s: Seconds = 5
+    statement_timeout_s: Seconds = 30
+    lock_timeout_s: Seconds = 5
+
+
+class Redis(Section, frozen=True):
+    url: str | None = None
+    pool_size: Count = 50
+    max_retries: Annotated[int, Meta(ge=0, le=10)] = 1
+    timeout_s: Seconds = 0.5
+
+
+class Ai(Section, frozen=True):
+    """`url` is http(s)://... with or without /v1, or unix:/path/to.sock for the embedded model."""
+
+    url: str | None = None
+    key: str | None = None
+    model: str | None = None
+    context_tokens: Annotated[int, Meta(ge=256, le=100_000_000)] | None = None
+    connect_timeout_s: Seconds = 5
+    first_byte_timeout_s: Seconds = 60
+    idle_timeout_s: Seconds = 60
+    total_timeout_s: Seconds = 600
+    max_concurrency: Count = 64
+    retries: Annotated[int, Meta(ge=0, le=10)] = 2
+    proxy: str | None = None
+
+
+class Auth(Section, frozen=True):
+    jwt_secret: str | None = None
+    access_token_s: Annotated[int, Meta(ge=60, le=86_400)] = 600
+    leeway_s: Annotated[int, Meta(ge=0, le=300)] = 60
+    registration: Literal["open", "closed"] = "closed"
+
+
+class Log(Section, frozen=True):
+    level: Literal["debug", "info", "warn", "warning", "error", "critical"] = "info"
+    format: Literal["json", "console", "auto"] = "auto"
+
+
+class Documents(Section, frozen=True):
+    max_upload_bytes: Count = 33_554_432
+    storage: str = "file:"
+
+
+class Tools(Section, frozen=True):
+    """`git_repositories` are directories; a repository in or below one of them may be read."""
+
+    searxng_url: str | None = None
+    git_repositories: tuple[str, ...] = ()
+    timeout_s: Seconds = 30
+    max_result_bytes: Count = 262_144
+    proxy: str | None = None
+
+
+class Queue(Section, frozen=True):
+    keep_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    drain_s: Seconds = 10
+
+
+class Limits(Section, frozen=True):
+    """What a run may use where its agent does not say less; runs at once are counted per process."""
+
+    max_steps: Annotated[int, Meta(ge=1, le=1000)] = 20
+    max_output_tokens: Count = 100_000
+    run_timeout_s: Seconds = 600
+    concurrent_runs: Count = 64
+    queued_runs: Count = 100
+    live_log_s: Seconds = 120
+
+
+class Telemetry(Section, frozen=True):
+    access_log: bool = True
+
+
+class Settings(Section, frozen=True):
+    """`data_dir` None: the platform's user data home, for root /var/lib/polyagent."""
+
+    data_dir: str | None = None
+    server: Server = Server()
+    database: Database = Database()
+    redis: Redis = Redis()
+    ai: Ai = Ai()
+    auth: Auth = Auth()
+    log: Log = Log()
+    documents: Documents = Documents()
+    tools: Tools = Tools()
+    queue: Queue = Queue()
+    limits: Limits = Limits()
+    telemetry: Telemetry = Telemetry()

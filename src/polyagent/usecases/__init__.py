@@ -1,0 +1,1 @@
+"""What actors do with PolyAgent; also its library API."""

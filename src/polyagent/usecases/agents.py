@@ -1,0 +1,149 @@
+"""Agents: create, read, change, delete, versions; and the built-in ones of a workspace."""
+
+from typing import Any
+from uuid import UUID
+
+from polyagent.domain.account import Actor
+from polyagent.domain.agent import Agent, AgentType, NewAgent, merged
+from polyagent.domain.errors import NameTaken, NotFound
+from polyagent.domain.ids import new_id
+from polyagent.domain.page import Page, PageAsk
+from polyagent.ports.clock import Clock
+from polyagent.ports.models import Models
+from polyagent.ports.store import Store
+from polyagent.ports.tools import Tools
+from polyagent.usecases.checks import model_info, require_tools
+
+BUILTIN: dict[AgentType, NewAgent] = {
+    "general": NewAgent(
+        name="general",
+        type="general",
+        description="Answers everyday questions.",
+        instructions="You are a helpful assistant. Answer clearly and briefly.",
+        tools=("calculator", "current_time", "web_search"),
+        visibility="shared",
+    ),
+    "code": NewAgent(
+        name="code",
+        type="code",
+        description="Reads, writes and explains code.",
+        instructions="You are an experienced software engineer. Answer with correct, simple code.",
+        tools=("calculator", "code_analyzer", "git_helper"),
+        visibility="shared",
+    ),
+    "research": NewAgent(
+        name="research",
+        type="research",
+        description="Looks things up and says where they stand.",
+        instructions="You are a careful researcher. Say what you know, from where, and what you do not know.",
+        tools=("web_search", "calculator", "current_time"),
+        visibility="shared",
+    ),
+}
+
+
+class ManageAgents:
+    def __init__(self, store: Store, tools: Tools, models: Models, clock: Clock) -> None:
+        self._store = store
+        self._tools = tools
+        self._models = models
+        self._clock = clock
+
+    async def create(self, actor: Actor, new: NewAgent) -> Agent:
+        """Raises `NameTaken`, `ToolUnknown`, `ModelUnknown`, `NotFound` for a document."""
+        actor.require("agents:write")
+        await self._check(new)
+        agent = self._made(actor.workspace_id, actor.user_id, new)
+        async with self._store.begin(actor) as tx:
+            await tx.agents.add(agent)
+        return agent
+
+    async def get(self, actor: Actor, agent_id: UUID) -> Agent:
+        actor.require("agents:read")
+        async with self._store.begin(actor) as tx:
+            return await tx.agents.get(agent_id)
+
+    async def list(self, actor: Actor, page: PageAsk) -> Page[Agent]:
+        actor.require("agents:read")
+        async with self._store.begin(actor) as tx:
+            return await tx.agents.list(page)
+
+    async def replace(
+        self, actor: Actor, agent_id: UUID, new: NewAgent, *, version: int | None
+    ) -> Agent:
+        """Store `new` as the next version; `version` None: whatever it is now.
+
+        Raises `PreconditionFailed`, and as `create` does.
+        """
+        actor.require("agents:write")
+        await self._check(new)
+        async with self._store.begin(actor) as tx:
+            now = await tx.agents.get(agent_id)
+            return await tx.agents.change(agent_id, new, version=version or now.version)
+
+    async def patch(
+        self, actor: Actor, agent_id: UUID, patch: dict[str, Any], *, version: int | None
+    ) -> Agent:
+        """Apply an RFC 7396 merge patch. Raises `Invalid`, and as `replace` does."""
+        actor.require("agents:write")
+        async with self._store.begin(actor) as tx:
+            now = await tx.agents.get(agent_id)
+        new = merged(now, patch)
+        await self._check(new)
+        async with self._store.begin(actor) as tx:
+            return await tx.agents.change(agent_id, new, version=version or now.version)
+
+    async def delete(self, actor: Actor, agent_id: UUID, *, version: int | None) -> None:
+        actor.require("agents:write")
+        async with self._store.begin(actor) as tx:
+            await tx.agents.delete(agent_id, version=version)
+
+    async def versions(self, actor: Actor, agent_id: UUID, page: PageAsk) -> Page[Agent]:
+        actor.require("agents:read")
+        async with self._store.begin(actor) as tx:
+            return await tx.agents.versions(agent_id, page)
+
+    async def restore(
+        self, actor: Actor, agent_id: UUID, number: int, *, version: int | None
+    ) -> Agent:
+        """Make what the agent was at version `number` its newest version."""
+        actor.require("agents:write")
+        async with self._store.begin(actor) as tx:
+            now = await tx.agents.get(agent_id)
+            then = await tx.agents.at_version(agent_id, number)
+        await self._check(then.ask())
+        async with self._store.begin(actor) as tx:
+            return await tx.agents.change(agent_id, then.ask(), version=version or now.version)
+
+    async def make_builtin(self, owner_id: UUID) -> None:
+        """Make the workspace's shared agents of each built-in type, where they are missing."""
+        actor = Actor.system()
+        for new in BUILTIN.values():
+            agent = self._made(actor.workspace_id, owner_id, new, builtin=True)
+            try:
+                async with self._store.begin(actor) as tx:
+                    await tx.agents.add(agent)
+            except NameTaken:
+                continue
+
+    def _made(
+        self, workspace_id: UUID, owner_id: UUID, new: NewAgent, *, builtin: bool = False
+    ) -> Agent:
+        now = self._clock.now()
+        return Agent(
+            **{field: getattr(new, field) for field in NewAgent.__struct_fields__},
+            id=new_id(),
+            workspace_id=workspace_id,
+            owner_id=owner_id,
+            version=1,
+            builtin=builtin,
+            created_at=now,
+            updated_at=now,
+        )
+
+    async def _check(self, new: NewAgent) -> None:
+        require_tools(self._tools, new.tools)
+        if new.document_ids:
+            raise NotFound(f"There is no document {new.document_ids[0]}.")
+        if new.model is not None:
+            await model_info(self._models, new.model)

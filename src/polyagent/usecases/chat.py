@@ -1,0 +1,134 @@
+"""Sending a message: the ask becomes a run, durable before anything else happens."""
+
+from uuid import UUID
+
+from polyagent.domain.account import Actor
+from polyagent.domain.agent import Agent
+from polyagent.domain.chat import Ask, FilePart, ImagePart, Part
+from polyagent.domain.errors import (
+    Fault,
+    ModalityUnsupported,
+    NotFound,
+    NotSupported,
+    StoreUnavailable,
+)
+from polyagent.domain.ids import new_id
+from polyagent.domain.model import ModelInfo
+from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
+from polyagent.ports.executor import Executor
+from polyagent.ports.models import Models
+from polyagent.ports.runs import Ground, Runs
+from polyagent.ports.tools import Tools
+from polyagent.usecases.checks import model_info, require_tools
+
+
+class SendChat:
+    def __init__(self, runs: Runs, executor: Executor, models: Models, tools: Tools) -> None:
+        self._runs = runs
+        self._executor = executor
+        self._models = models
+        self._tools = tools
+
+    async def __call__(
+        self, actor: Actor, ask: Ask, *, key: IdempotencyKey | None = None
+    ) -> Admitted:
+        """Admit a run, and execute it here at once unless it must wait or is for the background.
+
+        Raises `NotFound` (session, agent, document), `ToolUnknown`, `ModelUnknown`,
+        `ModelServiceMissing`, `ModalityUnsupported`, `NotSupported`, `SessionBusy`,
+        `IdempotencyKeyReused`, `StoreUnavailable`.
+        """
+        actor.require("chat")
+        _require_supported(ask)
+        ground = await self._runs.ground(
+            actor,
+            agent_id=ask.agent_id,
+            agent_type=ask.agent_type,
+            session_id=ask.session_id,
+            end_user=ask.end_user,
+        )
+        run = self._run(ask, ground)
+        _require_sight(ask.parts, await model_info(self._models, run.spec.model))
+        return await self._admit(actor, ask, run, ground, key)
+
+    def _run(self, ask: Ask, ground: Ground) -> NewRun:
+        return NewRun(
+            id=new_id(),
+            message_id=new_id(),
+            session_id=ask.session_id or new_id(),
+            new_session=ask.session_id is None,
+            title=ask.title,
+            agent_id=ground.agent.id,
+            agent_version=ground.agent.version,
+            spec=self._spec(ask, ground.agent),
+            priority=ask.priority,
+            end_user=ask.end_user,
+            metadata=ask.metadata,
+            reject_if_busy=ask.policy == "reject",
+        )
+
+    def _spec(self, ask: Ask, agent: Agent) -> Spec:
+        if ask.tools is not None:
+            require_tools(self._tools, ask.tools, None if agent.builtin else agent.tools)
+        return Spec(
+            parts=ask.parts,
+            instructions=ask.instructions if ask.instructions is not None else agent.instructions,
+            model=ask.model or agent.model,
+            settings=ask.model_settings.over(agent.model_settings),
+            tools=agent.tools if ask.tools is None else ask.tools,
+            tools_named=bool(ask.tools) or (ask.tools is None and not agent.builtin),
+            limits=agent.limits,
+            in_doubt=agent.in_doubt,
+            response_format=ask.response_format,
+        )
+
+    async def _admit(
+        self, actor: Actor, ask: Ask, run: NewRun, ground: Ground, key: IdempotencyKey | None
+    ) -> Admitted:
+        with self._executor.admitting(run.id) as worker_id:
+            here = None if ask.background else worker_id
+            admitted = await self._settled(actor, run, ground, here, key)
+            if admitted.work is not None:
+                self._executor.launch(admitted.work)
+        if admitted.run.status == "queued":
+            self._executor.wake()
+        return admitted
+
+    async def _settled(
+        self,
+        actor: Actor,
+        run: NewRun,
+        ground: Ground,
+        worker_id: UUID | None,
+        key: IdempotencyKey | None,
+    ) -> Admitted:
+        """Admit; where the answer was lost ask once more, which tells what became of the run."""
+        try:
+            return await self._runs.admit(actor, run, ground, worker_id=worker_id, key=key)
+        except StoreUnavailable:
+            return await self._runs.admit(actor, run, ground, worker_id=worker_id, key=key)
+
+
+def _require_supported(ask: Ask) -> None:
+    if ask.policy in ("interrupt", "steer"):
+        fault = Fault("#/policy", f"{ask.policy} comes in a later version; use enqueue or reject.")
+        raise NotSupported(fault.detail, faults=(fault,))
+    for n, part in enumerate(ask.parts):
+        if isinstance(part, ImagePart) and part.url is not None:
+            fault = Fault(f"#/message/{n}/url", "Images by URL come in a later version; send data.")
+            raise NotSupported(fault.detail, faults=(fault,))
+    documents = [*ask.document_ids, *filter(None, map(_document, ask.parts))]
+    if documents:
+        raise NotFound(f"There is no document {documents[0]}.")
+
+
+def _document(part: Part) -> UUID | None:
+    return part.document_id if isinstance(part, FilePart | ImagePart) else None
+
+
+def _require_sight(parts: tuple[Part, ...], info: ModelInfo | None) -> None:
+    images = any(isinstance(part, ImagePart) for part in parts)
+    if images and info is not None and info.images is False:
+        raise ModalityUnsupported(
+            f"The model {info.name} takes no images: send text, or name another."
+        )

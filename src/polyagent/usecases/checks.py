@@ -1,0 +1,33 @@
+"""What several use cases ask of an input before they take it."""
+
+from collections.abc import Sequence
+
+from polyagent.domain.errors import Fault, ModelServiceUnavailable, ToolUnknown
+from polyagent.domain.model import ModelInfo
+from polyagent.ports.models import Models
+from polyagent.ports.tools import Tools
+
+
+def require_tools(tools: Tools, names: Sequence[str], allowed: Sequence[str] | None = None) -> None:
+    """Raise `ToolUnknown` for names that are no tools, or not among the `allowed` ones."""
+    known = {tool.name for tool in tools.list()}
+    if allowed is not None:
+        known &= set(allowed)
+    faults = tuple(
+        Fault(
+            f"#/tools/{n}",
+            f"There is no tool {name!r} here. There are: {', '.join(sorted(known))}.",
+        )
+        for n, name in enumerate(names)
+        if name not in known
+    )
+    if faults:
+        raise ToolUnknown(faults[0].detail, faults=faults)
+
+
+async def model_info(models: Models, name: str | None) -> ModelInfo | None:
+    """Return what is known of a model, None while its service is away. Raises `ModelUnknown`, `ModelServiceMissing`."""
+    try:
+        return await models.info(name)
+    except ModelServiceUnavailable:
+        return None

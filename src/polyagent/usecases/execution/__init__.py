@@ -1,0 +1,1 @@
+"""How one run is executed under one lease."""

@@ -1,0 +1,133 @@
+"""What an execution knows of its run, and the records that it writes."""
+
+import msgspec
+
+from polyagent.domain.chat import Message
+from polyagent.domain.errors import Cancelled
+from polyagent.domain.event import (
+    EventBody,
+    MessageCompleted,
+    RunCancelled,
+    RunFailed,
+    ToolCompleted,
+)
+from polyagent.domain.run import RunDefaults, RunError, RunStatus, StepRecord, Work
+from polyagent.domain.tool import ToolCall, ToolResult
+from polyagent.domain.usage import Usage
+from polyagent.ports.clock import Clock
+from polyagent.ports.executor import Control
+from polyagent.ports.journal import Journal
+from polyagent.usecases.execution.draft import Draft
+from polyagent.usecases.execution.narrator import Narrator, uninterrupted
+
+
+class State:
+    """One run in the hands of one executor: how far it is, and the only writer of its journal."""
+
+    def __init__(
+        self,
+        work: Work,
+        control: Control,
+        journal: Journal,
+        narrator: Narrator,
+        clock: Clock,
+        defaults: RunDefaults,
+    ) -> None:
+        self.work = work
+        self.control = control
+        self.narrator = narrator
+        self.steps = list(work.steps)
+        self.done = work.run.step
+        self.usage = work.run.usage
+        self.attempt = work.run.attempt
+        self.draft: Draft | None = None
+        limits = work.spec.limits
+        self.max_steps = limits.max_steps or defaults.max_steps
+        self.max_output_tokens = limits.max_output_tokens or defaults.max_output_tokens
+        self.timeout_s = limits.timeout_s or defaults.timeout_s
+        self._journal = journal
+        self._clock = clock
+
+    @property
+    def open_calls(self) -> list[ToolCall]:
+        calls = self.steps[-1].tool_calls if self.steps else ()
+        return [call for call in calls if call.is_open]
+
+    async def commit(
+        self,
+        status: RunStatus,
+        bodies: tuple[EventBody, ...],
+        *,
+        message: Message | None = None,
+        usage: Usage | None = None,
+        error: RunError | None = None,
+        retried: bool = False,
+    ) -> None:
+        """Record a step, or the end of the run. Raises `Fenced`, `Cancelled`."""
+        record = StepRecord(
+            step=self.done + (message is not None),
+            status=status,
+            usage=self.usage + usage if usage else self.usage,
+            message=message,
+            calls=message.tool_calls if message else (),
+            error=error,
+            retried=retried,
+        )
+        await uninterrupted(self._commit(record, bodies))
+
+    async def _commit(self, record: StepRecord, bodies: tuple[EventBody, ...]) -> None:
+        cancel = await self.narrator.record(
+            bodies,
+            lambda events: self._journal.commit_step(
+                self.work.lease, msgspec.structs.replace(record, events=events)
+            ),
+        )
+        self.done, self.usage, self.draft = record.step, record.usage, None
+        if record.message is not None:
+            self.steps.append(record.message)
+        if cancel and record.status == "running":
+            raise Cancelled("The run is to be cancelled.")
+
+    async def finish_call(self, call: ToolCall, result: ToolResult) -> None:
+        """Record what came of a call. Raises `Fenced`, `Cancelled`."""
+        await uninterrupted(self._finish_call(call, result))
+
+    async def _finish_call(self, call: ToolCall, result: ToolResult) -> None:
+        body = ToolCompleted(call.id, result.state, result.result, result.error)
+        cancel = await self.narrator.record(
+            (body,),
+            lambda events: self._journal.finish_call(self.work.lease, call.id, result, events[0]),
+        )
+        self._replace_call(
+            msgspec.structs.replace(
+                call, state=result.state, result=result.result, error=result.error
+            )
+        )
+        if cancel:
+            raise Cancelled("The run is to be cancelled.")
+
+    def _replace_call(self, new: ToolCall) -> None:
+        last = self.steps[-1]
+        calls = tuple(new if call.id == new.id else call for call in last.tool_calls)
+        self.steps[-1] = msgspec.structs.replace(last, tool_calls=calls)
+
+    async def fail(self, error: RunError) -> None:
+        failed = RunFailed(error.code, error.detail, error.retryable)
+        await self._end("failed", failed, error)
+
+    async def cancel(self) -> None:
+        await self._end("cancelled", RunCancelled("It was asked for."), None)
+
+    async def _end(
+        self, status: RunStatus, last: RunFailed | RunCancelled, error: RunError | None
+    ) -> None:
+        """End the run with what there is of its answer; the journal cancels the calls that are open."""
+        partial = self._partial()
+        told = (MessageCompleted(self.done + 1, partial),) if partial else ()
+        voided = tuple(ToolCompleted(call.id, "cancelled") for call in self.open_calls)
+        await self.commit(status, (*told, *voided, last), message=partial, error=error)
+
+    def _partial(self) -> Message | None:
+        if self.draft is None or not self.draft.text:
+            return None
+        return self.draft.message(self.work.run, self._clock.now(), (), incomplete=True)

@@ -1,0 +1,40 @@
+"""Runs: read, list, cancel."""
+
+from uuid import UUID
+
+from polyagent.domain.account import Actor
+from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.run import Run, RunStatus
+from polyagent.ports.executor import Executor
+from polyagent.ports.runs import Runs
+
+
+class ManageRuns:
+    def __init__(self, runs: Runs, executor: Executor) -> None:
+        self._runs = runs
+        self._executor = executor
+
+    async def get(self, actor: Actor, run_id: UUID) -> Run:
+        actor.require("chat")
+        return await self._runs.get(actor, run_id)
+
+    async def list(
+        self,
+        actor: Actor,
+        page: PageAsk,
+        *,
+        session_id: UUID | None,
+        status: RunStatus | None,
+        end_user: str | None,
+    ) -> Page[Run]:
+        actor.require("chat")
+        return await self._runs.list(
+            actor, page, session_id=session_id, status=status, end_user=end_user
+        )
+
+    async def cancel(self, actor: Actor, run_id: UUID) -> Run:
+        """Raises `RunFinished`, `NotFound`."""
+        actor.require("chat")
+        run = await self._runs.cancel(actor, run_id)
+        self._executor.cancel(run_id)
+        return run
