@@ -1,14 +1,12 @@
 """What CI runs: `nox` alone does all of it. `nox -l` lists the sessions."""
 
+import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import nox
 
-ROOT = Path(__file__).parent
-PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 SUITES = {
     "unit": ["tests/unit"],
     "contract": ["tests/contract", "tests/postgres", "tests/redis", "tests/openai"],
@@ -16,37 +14,117 @@ SUITES = {
     "e2e": ["tests/e2e"],
     "docs": ["tests/docs"],
 }
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = [
+    version
+    for version in ("3.11", "3.12", "3.13", "3.14")
+    if version == HERE or shutil.which(f"python{version}")
+]
 
 nox.needs_version = ">=2026.2"
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"
-nox.options.error_on_missing_interpreters = False
 nox.options.sessions = ["lint", "layers", "types", "tests", "coverage", "build"]
 
 
-def installed(python: str) -> bool:
-    return sys.version_info[:2] == tuple(map(int, python.split("."))) or bool(
-        shutil.which(f"python{python}")
-    )
-
-
 def sync(session: nox.Session, *groups: str) -> None:
-    """Bring the session's environment to what a fresh clone resolves to, and nothing else."""
-    chosen = [option for group in groups for option in ("--group", group)]
+    """Bring the session's environment to what a fresh clone resolves to."""
     session.run_install(
         "uv",
         "sync",
         "--quiet",
         "--no-default-groups",
-        *chosen,
-        f"--python={session.virtualenv.location}",
+        *(option for group in groups for option in ("--group", group)),
         env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location},
     )
 
 
-@nox.session(python="3.11")
+@nox.session(python=HERE)
 def fmt(session: nox.Session) -> None:
-    """Format the code."""
+    """Format the code and mend what a tool can mend."""
     sync(session, "lint")
     session.run("ruff", "format", ".")
     session.run("ruff", "check", "--fix", ".")
+
+
+@nox.session(python=HERE)
+def lint(session: nox.Session) -> None:
+    """Check style, and that requirements.lock says what a fresh clone resolves to."""
+    sync(session, "lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    exported = Path(session.create_tmp()) / "requirements.lock"
+    export(session, exported)
+    if exported.read_text() != Path("requirements.lock").read_text():
+        session.error("requirements.lock is stale: run `nox -s lock` and commit it")
+
+
+@nox.session(python=HERE)
+def lock(session: nox.Session) -> None:
+    """Write requirements.lock: names, versions and hashes of what the server needs."""
+    export(session, Path("requirements.lock"))
+
+
+def export(session: nox.Session, target: Path) -> None:
+    session.run_install(
+        "uv",
+        "export",
+        "--quiet",
+        "--no-default-groups",
+        "--no-emit-project",
+        "--no-header",
+        "--no-annotate",
+        "--output-file",
+        str(target),
+    )
+
+
+@nox.session(python=HERE)
+def layers(session: nox.Session) -> None:
+    """Check who imports whom."""
+    sync(session, "lint")
+    session.run("lint-imports")
+
+
+@nox.session(python=HERE)
+def types(session: nox.Session) -> None:
+    """Check types, strictly."""
+    sync(session, "lint", "dev", "nox")
+    session.run("mypy")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("suite", list(SUITES), ids=list(SUITES))
+def tests(session: nox.Session, suite: str) -> None:
+    """Run one suite of tests; arguments go to pytest."""
+    sync(session, "dev", "local")
+    session.run(
+        "coverage",
+        "run",
+        "-m",
+        "pytest",
+        *SUITES[suite],
+        *session.posargs,
+        env={"COVERAGE_FILE": str(Path.cwd() / f".coverage.{session.python}.{suite}")},
+    )
+
+
+@nox.session(python=HERE)
+def coverage(session: nox.Session) -> None:
+    """Report what the tests of this run have reached; at least 90 % of the branches."""
+    sync(session, "dev")
+    session.run("coverage", "combine", "--quiet", "--keep")
+    session.run("coverage", "report", "--fail-under=90")
+
+
+@nox.session(python=HERE)
+def build(session: nox.Session) -> None:
+    """Build the wheel, and start the server from it in an empty environment."""
+    dist = Path(session.create_tmp()).absolute() / "dist"
+    session.run_install("uv", "build", "--quiet", "--wheel", "--out-dir", str(dist))
+    (wheel,) = dist.glob("*.whl")
+    session.run_install("uv", "pip", "install", "--quiet", str(wheel), "-r", "requirements.lock")
+    script = str(Path("tests/wheel.py").absolute())
+    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    with session.chdir(session.create_tmp()):
+        session.run("python", "-I", script, env=env, include_outer_env=False)

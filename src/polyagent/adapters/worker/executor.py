@@ -64,7 +64,8 @@ class LocalExecutor:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
             with suppress(Unavailable, TimeoutError):
-                await asyncio.wait_for(self._journal.leave(self.worker_id), FAREWELL_S)
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._journal.leave(self.worker_id)
 
     async def drain(self) -> None:
         """Take no more, let the steps at hand commit, hand the runs over."""
@@ -131,7 +132,8 @@ class LocalExecutor:
         while True:
             began = self._clock.monotonic()
             try:
-                beat = await asyncio.wait_for(self._journal.beat(self.worker_id), LEASE_S)
+                async with asyncio.timeout(LEASE_S):
+                    beat = await self._journal.beat(self.worker_id)
                 self._lease_until = began + LEASE_S
                 await self._reconcile(beat)
             except (Unavailable, TimeoutError) as error:
@@ -166,7 +168,8 @@ class LocalExecutor:
             except Exception:
                 log.exception("worker.claim_died")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), SCAN_S)
+                async with asyncio.timeout(SCAN_S):
+                    await self._woken.wait()
             self._woken.clear()
 
     async def _claim(self, *, limit: int, dead_owners: bool, run_id: UUID | None = None) -> None:

@@ -1,0 +1,38 @@
+"""The executor of this process."""
+
+from dishka import Provider, Scope, provide
+
+from polyagent.adapters.worker.executor import LocalExecutor
+from polyagent.ports.clock import Clock
+from polyagent.ports.events import Events
+from polyagent.ports.executor import Executor
+from polyagent.ports.journal import Journal
+from polyagent.settings import Limits, Server
+from polyagent.usecases.execute_run import ExecuteRun
+
+
+class WorkerProvider(Provider):
+    scope = Scope.APP
+
+    @provide
+    def local(
+        self,
+        execute: ExecuteRun,
+        journal: Journal,
+        events: Events,
+        clock: Clock,
+        limits: Limits,
+        server: Server,
+    ) -> LocalExecutor:
+        return LocalExecutor(
+            execute,
+            journal,
+            events,
+            clock,
+            concurrent_runs=limits.concurrent_runs,
+            drain_s=server.drain_s,
+        )
+
+    @provide
+    def executor(self, local: LocalExecutor) -> Executor:
+        return local

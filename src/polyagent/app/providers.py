@@ -1,0 +1,72 @@
+"""dishka providers of the settings' sections and of the use cases."""
+
+from dishka import Provider, Scope, from_context, provide
+
+from polyagent.domain.run import RunDefaults
+from polyagent.settings import Ai, Auth, Database, Limits, Redis, Server, Settings, Tools
+from polyagent.usecases.accounts import Authenticate, LogIn, ManageAccounts
+from polyagent.usecases.agents import ManageAgents
+from polyagent.usecases.chat import SendChat
+from polyagent.usecases.execute_run import ExecuteRun
+from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.runs import ManageRuns
+from polyagent.usecases.sessions import ManageSessions
+from polyagent.usecases.tools import UseTools
+
+
+class SettingsProvider(Provider):
+    """Hands each adapter its own section."""
+
+    scope = Scope.APP
+    settings = from_context(Settings)
+
+    @provide
+    def server(self, settings: Settings) -> Server:
+        return settings.server
+
+    @provide
+    def database(self, settings: Settings) -> Database:
+        return settings.database
+
+    @provide
+    def redis(self, settings: Settings) -> Redis:
+        return settings.redis
+
+    @provide
+    def ai(self, settings: Settings) -> Ai:
+        return settings.ai
+
+    @provide
+    def auth(self, settings: Settings) -> Auth:
+        return settings.auth
+
+    @provide
+    def tools(self, settings: Settings) -> Tools:
+        return settings.tools
+
+    @provide
+    def limits(self, settings: Settings) -> Limits:
+        return settings.limits
+
+
+class UseCaseProvider(Provider):
+    scope = Scope.APP
+
+    log_in = provide(LogIn)
+    authenticate = provide(Authenticate)
+    accounts = provide(ManageAccounts)
+    agents = provide(ManageAgents)
+    sessions = provide(ManageSessions)
+    chat = provide(SendChat)
+    runs = provide(ManageRuns)
+    follow = provide(FollowRun)
+    tools = provide(UseTools)
+    execute = provide(ExecuteRun)
+
+    @provide
+    def defaults(self, limits: Limits) -> RunDefaults:
+        return RunDefaults(
+            max_steps=limits.max_steps,
+            max_output_tokens=limits.max_output_tokens,
+            timeout_s=limits.run_timeout_s,
+        )
