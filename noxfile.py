@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,11 +16,18 @@ SUITES = {
     "docs": ["tests/docs"],
 }
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-PYTHONS = [
-    version
-    for version in ("3.11", "3.12", "3.13", "3.14")
-    if version == HERE or shutil.which(f"python{version}")
-]
+
+
+def runs(version: str) -> bool:
+    """Say whether that Python is installed and starts (a version manager's shim may not)."""
+    found = shutil.which(f"python{version}")
+    return (
+        bool(found)
+        and not subprocess.run([str(found), "-c", ""], check=False, capture_output=True).returncode
+    )
+
+
+PYTHONS = [v for v in ("3.11", "3.12", "3.13", "3.14") if v == HERE or runs(v)]
 
 nox.needs_version = ">=2026.2"
 nox.options.default_venv_backend = "uv"

@@ -81,7 +81,9 @@ class World:
         self.journal = MemoryJournal(state, self.clock)
         self.events = MemoryEvents(120, self.clock)
         self.store = MemoryStore(state, self.clock)
-        self.actor = Actor(user_id=new_id(), workspace_id=Actor.system().workspace_id, role="member")
+        self.actor = Actor(
+            user_id=new_id(), workspace_id=Actor.system().workspace_id, role="member"
+        )
         execute = ExecuteRun(
             self.journal,
             self.models,
@@ -147,7 +149,7 @@ async def living(
             await asyncio.sleep(0)
         if fresh:
             world.tools.add("calculator", _lookup)
-            await world.agents.make_builtin(new_id())
+            await world.agents.make_builtin()
         yield world
 
 

@@ -315,7 +315,7 @@ async def test_a_run_that_is_handed_over_goes_on_elsewhere_and_repeats_nothing()
         return ToolResult(state="done", result=1)
 
     async with living(state) as world:
-        await world.agents.make_builtin(world.actor.user_id)
+        await world.agents.make_builtin()
         agent = await world.has_agent()
         world.tools.add("lookup", held)
         world.models.scripts.append(called(("lookup", "{}")))
@@ -352,7 +352,7 @@ async def _cut_down(world: World, state: State, effect: Any, **agent: Any) -> An
 async def test_a_once_call_that_was_caught_is_in_doubt_and_not_made_again() -> None:
     state = State()
     async with living(state) as world:
-        await world.agents.make_builtin(world.actor.user_id)
+        await world.agents.make_builtin()
         admitted = await _cut_down(world, state, "once")
         world.models.scripts.append(said("I do not know whether it happened."))
 
@@ -366,7 +366,7 @@ async def test_a_once_call_that_was_caught_is_in_doubt_and_not_made_again() -> N
 async def test_an_agent_may_have_a_run_in_doubt_fail() -> None:
     state = State()
     async with living(state) as world:
-        await world.agents.make_builtin(world.actor.user_id)
+        await world.agents.make_builtin()
         admitted = await _cut_down(world, state, "once", in_doubt="fail")
 
         story = await world.story(admitted.run)
@@ -378,7 +378,7 @@ async def test_an_agent_may_have_a_run_in_doubt_fail() -> None:
 async def test_a_write_call_that_was_caught_is_made_again_under_its_key() -> None:
     state = State()
     async with living(state) as world:
-        await world.agents.make_builtin(world.actor.user_id)
+        await world.agents.make_builtin()
         admitted = await _cut_down(world, state, "write")
         world.tools.add("lookup", _answer, effect="write")
         world.models.scripts.append(said("done"))

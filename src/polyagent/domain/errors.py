@@ -136,6 +136,12 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class MigrationImpossible(PolyAgentError):
+    """The database cannot be brought to the schema of this version: its server or its schema is too far off."""
+
+    code = "migration_impossible"
+
+
 class Stopping(Unavailable):
     """This process is about to end and takes no more work."""
 

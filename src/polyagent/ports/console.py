@@ -1,6 +1,16 @@
+from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from polyagent.domain.startup import Started
+
+
+class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What `polyagent up` is told beside the settings. `ask`: a person is there to answer questions."""
+
+    model_file: Path | None = None
+    ask: bool = False
 
 
 class Console(Protocol):

@@ -13,3 +13,13 @@ class Meter(Protocol):
 
     def first_token(self, seconds: float) -> None:
         """`seconds` from the run's start in this process to its first text."""
+
+
+class Exposition(Protocol):
+    """What the edge counts, and the page on which operators read every count."""
+
+    def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """`route` is a template (`/api/v1/agents/{id}`) or another of few words, never a path as it came."""
+
+    def render(self) -> bytes:
+        """Return the counts of this process as Prometheus text, version 0.0.4."""

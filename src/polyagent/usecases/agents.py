@@ -115,11 +115,11 @@ class ManageAgents:
         async with self._store.begin(actor) as tx:
             return await tx.agents.change(agent_id, then.ask(), version=version or now.version)
 
-    async def make_builtin(self, owner_id: UUID) -> None:
+    async def make_builtin(self) -> None:
         """Make the workspace's shared agents of each built-in type, where they are missing."""
         actor = Actor.system()
         for new in BUILTIN.values():
-            agent = self._made(actor.workspace_id, owner_id, new, builtin=True)
+            agent = self._made(actor.workspace_id, actor.user_id, new, builtin=True)
             try:
                 async with self._store.begin(actor) as tx:
                     await tx.agents.add(agent)

@@ -1,0 +1,97 @@
+"""What runs leave behind in memory: their events, their messages, and what goes on from them."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from polyagent.adapters.memory.state import MessageRow, RunRow, State
+from polyagent.domain.chat import Message, Session, text_of
+from polyagent.domain.event import EPOCH, Event, EventBody
+from polyagent.domain.run import Lease, Run, Work
+
+HISTORY = 400
+
+
+class Ledger:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def put(self, row: RunRow) -> None:
+        self._state.runs[row.run.id] = row
+
+    def tell(self, row: RunRow, event_id: int, at: datetime, body: EventBody) -> None:
+        run = row.run
+        event = Event(id=event_id, run_id=run.id, session_id=run.session_id, at=at, body=body)
+        self._state.events[run.id].append(event)
+
+    def ask(self, row: RunRow, at: datetime) -> None:
+        """Let the user's message enter the session."""
+        run = row.run
+        message = Message(
+            id=cast(UUID, run.message_id),  # decided at admission
+            session_id=run.session_id,
+            run_id=run.id,
+            role="user",
+            content=text_of(row.spec.parts),
+            parts=row.spec.parts,
+            created_at=at,
+        )
+        self.say(row, 0, message, at)
+
+    def say(self, row: RunRow, step: int, message: Message, at: datetime) -> None:
+        bare = replace(message, tool_calls=())
+        said = MessageRow(seq=self._state.next_seq(), step=step, message=bare)
+        self._state.messages[row.run.id].append(said)
+        if (session := self._session(row)) is not None:
+            self._state.sessions[session.id] = replace(
+                session, message_count=session.message_count + 1, updated_at=at
+            )
+
+    def drop_calls(self, run_id: UUID) -> None:
+        """Cancel the calls that are open, so that each that was asked for has an answer."""
+        rows = self._state.calls[run_id]
+        for n, row in enumerate(rows):
+            if row.call.is_open:
+                rows[n] = replace(row, call=replace(row.call, state="cancelled"))
+
+    def told(self, row: RunRow) -> Run:
+        if row.run.status != "queued":
+            return row.run
+        return replace(row.run, position=1 + sum(self._waits_before(row)))
+
+    def _waits_before(self, row: RunRow) -> Iterator[bool]:
+        if row.run.session_id is None:
+            return
+        for other in self._state.runs_of(row.run.session_id):
+            yield other.run.status == "queued" and other.seq < row.seq
+
+    def history(self, session_id: UUID, *, before: UUID | None = None) -> tuple[Message, ...]:
+        """Return the newest messages of a session, oldest first, without those of the run `before`."""
+        rows = [
+            message
+            for row in self._state.runs_of(session_id)
+            if row.run.id != before
+            for message in self._state.messages.get(row.run.id, [])
+        ]
+        rows.sort(key=lambda row: row.seq)
+        return tuple(map(self._state.message_as_told, rows[-HISTORY:]))
+
+    def work(self, row: RunRow, worker_id: UUID) -> Work:
+        run, session_id = row.run, row.run.session_id
+        return Work(
+            lease=Lease(run.id, row.epoch, worker_id),
+            run=run,
+            workspace_id=row.workspace_id,
+            user_id=row.user_id,
+            spec=row.spec,
+            last_seq=row.epoch * EPOCH + 1,
+            history=self.history(session_id, before=run.id) if session_id else (),
+            steps=tuple(map(self._state.message_as_told, self._state.messages[run.id])),
+            cancel_asked=row.cancel_at is not None,
+        )
+
+    def _session(self, row: RunRow) -> Session | None:
+        return self._state.sessions.get(row.run.session_id) if row.run.session_id else None

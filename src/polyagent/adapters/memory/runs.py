@@ -1,0 +1,268 @@
+"""Runs, as those who ask for them see them, in memory."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from polyagent.adapters.memory.ledger import Ledger
+from polyagent.adapters.memory.page import paged
+from polyagent.adapters.memory.state import KeyName, KeyRow, RunRow, State
+from polyagent.domain.account import Actor
+from polyagent.domain.agent import Agent, AgentType
+from polyagent.domain.chat import Session
+from polyagent.domain.errors import (
+    IdempotencyKeyReused,
+    Impossible,
+    NotFound,
+    RunFinished,
+    SessionBusy,
+)
+from polyagent.domain.event import EPOCH, Event, RunCancelled, RunQueued, RunStarted
+from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Run, RunError, RunStatus
+from polyagent.ports.clock import Clock
+from polyagent.ports.runs import Ground
+
+KEY_LIFETIME = timedelta(hours=24)
+UNFINISHED = ("queued", "running", "waiting")
+REASON = "It was asked for."
+
+
+class MemoryRuns:
+    def __init__(self, state: State, clock: Clock) -> None:
+        self._state = state
+        self._clock = clock
+        self._ledger = Ledger(state)
+
+    async def ground(
+        self,
+        actor: Actor,
+        *,
+        agent_id: UUID | None,
+        agent_type: AgentType | None,
+        session_id: UUID | None,
+        end_user: str | None,
+    ) -> Ground:
+        session = None if session_id is None else self._session(actor, session_id)
+        if session is not None and end_user not in (None, session.end_user):
+            raise NotFound(f"There is no session {session_id}.")
+        if agent_id is None and session is not None:
+            agent_id = session.agent_id
+        agent = self._agent(actor, agent_id) if agent_id else self._builtin(actor, agent_type)
+        if agent.status != "active":
+            raise Impossible(
+                f"The agent {agent.name} is {agent.status}: make it active, or name another."
+            )
+        history = self._ledger.history(session.id) if session else ()
+        return Ground(agent=agent, session=session, history=history)
+
+    def _session(self, actor: Actor, session_id: UUID) -> Session:
+        session = self._state.sessions.get(session_id)
+        if (
+            session is None
+            or session_id in self._state.deleted_sessions
+            or (session.workspace_id, session.user_id) != (actor.workspace_id, actor.user_id)
+        ):
+            raise NotFound(f"There is no session {session_id}.")
+        return self._state.session_as_told(session_id)
+
+    def _agent(self, actor: Actor, agent_id: UUID) -> Agent:
+        agent = self._state.agents.get(agent_id)
+        if (
+            agent is None
+            or agent_id in self._state.deleted_agents
+            or agent.workspace_id != actor.workspace_id
+            or not (
+                agent.owner_id == actor.user_id or agent.visibility == "shared" or actor.is_admin
+            )
+        ):
+            raise NotFound(f"There is no agent {agent_id}.")
+        return agent
+
+    def _builtin(self, actor: Actor, agent_type: AgentType | None) -> Agent:
+        wanted = agent_type or "general"
+        for agent in self._state.agents.values():
+            theirs = (agent.workspace_id, agent.builtin, agent.type)
+            if theirs == (actor.workspace_id, True, wanted):
+                return self._agent(actor, agent.id)
+        raise NotFound(f"There is no built-in agent of the type {wanted}.")
+
+    async def admit(
+        self,
+        actor: Actor,
+        run: NewRun,
+        ground: Ground,
+        *,
+        worker_id: UUID | None,
+        key: IdempotencyKey | None = None,
+    ) -> Admitted:
+        if (before := self._admitted_before(actor, run, worker_id, key)) is not None:
+            return before
+        ahead = self._ahead(actor, run)
+        if ahead and run.reject_if_busy:
+            raise SessionBusy(
+                "The session has a run that has not ended: wait for it, or use enqueue."
+            )
+        if run.new_session and run.session_id is not None:
+            self._make_session(actor, run, run.session_id)
+        if key is not None:
+            self._keep(actor, run, key)
+        owner = None if ahead else worker_id
+        row = self._row(actor, run, owner)
+        self._ledger.put(row)
+        self._begin(row)
+        work = self._ledger.work(row, owner) if owner else None
+        return Admitted(run=self._ledger.told(row), work=work)
+
+    def _admitted_before(
+        self, actor: Actor, run: NewRun, worker_id: UUID | None, key: IdempotencyKey | None
+    ) -> Admitted | None:
+        kept = self._kept(actor, key) if key is not None else None
+        row = self._state.runs.get(kept.run_id if kept else run.id)
+        if row is None:
+            return None
+        if row.hidden:
+            raise NotFound("The run of this Idempotency-Key went away with its session.")
+        is_same = row.run.id == run.id
+        is_mine = is_same and row.epoch == 1 and row.owner == worker_id
+        work = self._ledger.work(row, worker_id) if worker_id and is_mine else None
+        return Admitted(run=self._ledger.told(row), work=work, replayed=not is_same)
+
+    def _kept(self, actor: Actor, key: IdempotencyKey) -> KeyRow | None:
+        kept = self._state.keys.get(_name(actor, key))
+        if kept is None or kept.expires_at <= self._clock.now():
+            return None
+        if kept.body_hash != key.body_hash:
+            raise IdempotencyKeyReused("This Idempotency-Key was used for something else.")
+        return None if self._failed_in_silence(kept.run_id) else kept
+
+    def _failed_in_silence(self, run_id: UUID) -> bool:
+        error = self._state.runs[run_id].run.error
+        if self._state.runs[run_id].run.status != "failed" or not (error and error.retryable):
+            return False
+        return all(event.type != "message.completed" for event in self._state.events[run_id])
+
+    def _keep(self, actor: Actor, run: NewRun, key: IdempotencyKey) -> None:
+        self._state.keys[_name(actor, key)] = KeyRow(
+            body_hash=key.body_hash,
+            run_id=run.id,
+            expires_at=self._clock.now() + KEY_LIFETIME,
+        )
+
+    def _ahead(self, actor: Actor, run: NewRun) -> list[RunRow]:
+        if run.session_id is None or run.new_session:
+            return []
+        session = self._session(actor, run.session_id)
+        return [row for row in self._state.runs_of(session.id) if row.run.status in UNFINISHED]
+
+    def _make_session(self, actor: Actor, run: NewRun, session_id: UUID) -> None:
+        now = self._clock.now()
+        self._state.sessions[session_id] = Session(
+            id=session_id,
+            workspace_id=actor.workspace_id,
+            user_id=actor.user_id,
+            end_user=run.end_user,
+            agent_id=run.agent_id,
+            title=run.title,
+            created_at=now,
+            updated_at=now,
+        )
+
+    def _row(self, actor: Actor, new: NewRun, owner: UUID | None) -> RunRow:
+        now = self._clock.now()
+        run = Run(
+            id=new.id,
+            session_id=new.session_id,
+            agent_id=new.agent_id,
+            agent_version=new.agent_version,
+            status="running" if owner else "queued",
+            priority=new.priority,
+            message_id=new.message_id,
+            created_at=now,
+            started_at=now if owner else None,
+            metadata=new.metadata,
+        )
+        return RunRow(
+            seq=self._state.next_seq(),
+            run=run,
+            spec=new.spec,
+            workspace_id=actor.workspace_id,
+            user_id=actor.user_id,
+            end_user=new.end_user,
+            owner=owner,
+            epoch=1 if owner else 0,
+        )
+
+    def _begin(self, row: RunRow) -> None:
+        run, now = row.run, row.run.created_at
+        if run.status == "queued":
+            position = self._ledger.told(row).position or 1
+            self._ledger.tell(row, 1, now, RunQueued(position))
+        else:
+            started = RunStarted(run.agent_id, run.agent_version, run.attempt)
+            self._ledger.tell(row, EPOCH + 1, now, started)
+            self._ledger.ask(row, now)
+
+    async def get(self, actor: Actor, run_id: UUID) -> Run:
+        return self._ledger.told(self._visible(actor, run_id))
+
+    async def list(
+        self,
+        actor: Actor,
+        page: PageAsk,
+        *,
+        session_id: UUID | None,
+        status: RunStatus | None,
+        end_user: str | None,
+    ) -> Page[Run]:
+        found = (
+            self._ledger.told(row)
+            for row in self._state.runs.values()
+            if _sees(actor, row)
+            and session_id in (None, row.run.session_id)
+            and status in (None, row.run.status)
+            and end_user in (None, row.end_user)
+        )
+        return paged(found, page, lambda run: run.id.int)
+
+    async def events(
+        self, actor: Actor, run_id: UUID, after: int, *, limit: int = 1000
+    ) -> tuple[Run, Sequence[Event]]:
+        row = self._visible(actor, run_id)
+        events = [event for event in self._state.events[run_id] if event.id > after]
+        return self._ledger.told(row), events[:limit]
+
+    async def cancel(self, actor: Actor, run_id: UUID) -> Run:
+        row = self._visible(actor, run_id)
+        if row.run.status in ("completed", "failed"):
+            raise RunFinished(f"The run has {row.run.status} already.")
+        if row.run.status == "cancelled":
+            return row.run
+        now = self._clock.now()
+        row = replace(row, cancel_at=row.cancel_at or now)
+        if row.run.status != "running":
+            last = self._state.events[run_id][-1].id
+            self._ledger.tell(row, last + 1, now, RunCancelled(REASON))
+            error = RunError(code="cancelled", detail=REASON)
+            ended = replace(row.run, status="cancelled", finished_at=now, error=error)
+            row = replace(row, run=ended)
+        self._ledger.put(row)
+        return row.run
+
+    def _visible(self, actor: Actor, run_id: UUID) -> RunRow:
+        row = self._state.runs.get(run_id)
+        if row is None or not _sees(actor, row):
+            raise NotFound(f"There is no run {run_id}.")
+        return row
+
+
+def _sees(actor: Actor, row: RunRow) -> bool:
+    if row.hidden or row.workspace_id != actor.workspace_id:
+        return False
+    return actor.is_admin or row.user_id == actor.user_id
+
+
+def _name(actor: Actor, key: IdempotencyKey) -> KeyName:
+    return (actor.workspace_id, actor.user_id, key.end_user or "", key.route, key.key)

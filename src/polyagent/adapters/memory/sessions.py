@@ -1,0 +1,112 @@
+"""Sessions and their messages, in memory."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from polyagent.adapters.memory.page import paged
+from polyagent.adapters.memory.state import MessageRow, RunRow, State
+from polyagent.adapters.memory.undo import Undo
+from polyagent.domain.account import Actor
+from polyagent.domain.agent import merge
+from polyagent.domain.chat import Message, PatchSession, Session
+from polyagent.domain.errors import NotFound
+from polyagent.domain.event import Event, RunCancelled
+from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.run import RunError
+from polyagent.ports.clock import Clock
+
+REASON = "Its session was deleted."
+
+
+class MemorySessions:
+    def __init__(self, state: State, undo: Undo, actor: Actor, clock: Clock) -> None:
+        self._state = state
+        self._undo = undo
+        self._actor = actor
+        self._clock = clock
+
+    async def get(self, session_id: UUID) -> Session:
+        session = self._state.sessions.get(session_id)
+        if session is None or not self._sees(session):
+            raise NotFound(f"There is no session {session_id}.")
+        return self._state.session_as_told(session_id)
+
+    async def list(
+        self, page: PageAsk, *, end_user: str | None, agent_id: UUID | None
+    ) -> Page[Session]:
+        found = paged(
+            (
+                session
+                for session in self._state.sessions.values()
+                if self._sees(session)
+                and end_user in (None, session.end_user)
+                and agent_id in (None, session.agent_id)
+            ),
+            page,
+            lambda session: session.id.int,
+        )
+        told = [self._state.session_as_told(session.id) for session in found.items]
+        return replace(found, items=told)
+
+    async def change(self, session_id: UUID, patch: PatchSession) -> Session:
+        await self.get(session_id)
+        session = self._state.sessions[session_id]
+        title = session.title if patch.title is UNSET else patch.title
+        metadata = session.metadata
+        if patch.metadata is not UNSET:
+            metadata = merge(metadata, patch.metadata) or {}
+        changed = replace(session, title=title, metadata=metadata, updated_at=self._clock.now())
+        self._undo.put(self._state.sessions, session_id, changed)
+        return self._state.session_as_told(session_id)
+
+    async def delete(self, session_id: UUID) -> Sequence[UUID]:
+        await self.get(session_id)
+        self._undo.include(self._state.deleted_sessions, session_id)
+        rows = [*self._state.runs_of(session_id)]
+        for row in rows:
+            self._undo.put(self._state.runs, row.run.id, self._given_up(row))
+        return [row.run.id for row in rows if row.run.status == "running"]
+
+    async def messages(self, session_id: UUID, page: PageAsk) -> Page[Message]:
+        await self.get(session_id)
+        found = paged(self._rows(session_id), page, lambda row: row.seq)
+        told = [self._state.message_as_told(row) for row in found.items]
+        return Page(items=told, next_cursor=found.next_cursor)
+
+    def _sees(self, session: Session) -> bool:
+        if session.workspace_id != self._actor.workspace_id:
+            return False
+        if session.id in self._state.deleted_sessions:
+            return False
+        return self._actor.is_admin or session.user_id == self._actor.user_id
+
+    def _rows(self, session_id: UUID) -> Sequence[MessageRow]:
+        runs = self._state.runs_of(session_id)
+        return [row for run in runs for row in self._state.messages.get(run.run.id, [])]
+
+    def _given_up(self, row: RunRow) -> RunRow:
+        """Return a run of a deleted session: hidden, ended unless somebody executes it."""
+        if row.run.is_final:
+            return replace(row, hidden=True)
+        now = self._clock.now()
+        asked = replace(row, hidden=True, cancel_at=row.cancel_at or now)
+        if row.run.status == "running":
+            return asked
+        events = self._state.events[row.run.id]
+        last = events[-1].id if events else 0
+        self._undo.append(
+            events,
+            Event(
+                id=last + 1,
+                run_id=row.run.id,
+                session_id=row.run.session_id,
+                at=now,
+                body=RunCancelled(REASON),
+            ),
+        )
+        error = RunError(code="cancelled", detail=REASON)
+        ended = replace(row.run, status="cancelled", error=error, finished_at=now, position=None)
+        return replace(asked, run=ended, owner=None)

@@ -1,0 +1,99 @@
+"""What the memory adapters of one process share: plain dicts in the place of tables.
+
+Rows are frozen: to change one, put another in its place. Nothing here awaits, so that whatever an
+adapter does between two awaits is atomic.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import count
+from uuid import UUID
+
+import msgspec
+
+from polyagent.domain.account import Account
+from polyagent.domain.agent import Agent
+from polyagent.domain.chat import Message, Session
+from polyagent.domain.event import Event
+from polyagent.domain.run import Run, Spec
+from polyagent.domain.tool import ToolCall
+
+
+class RunRow(msgspec.Struct, frozen=True, kw_only=True):
+    """`seq` is the order of admission; `hidden`: its session was deleted."""
+
+    seq: int
+    run: Run
+    spec: Spec
+    workspace_id: UUID
+    user_id: UUID
+    end_user: str | None = None
+    owner: UUID | None = None
+    epoch: int = 0
+    stalls: int = 0
+    cancel_at: datetime | None = None
+    hidden: bool = False
+
+
+class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """`seq` is the order in its session; `message` is kept without its calls."""
+
+    seq: int
+    step: int
+    message: Message
+
+
+class CallRow(msgspec.Struct, frozen=True, kw_only=True):
+    step: int
+    call: ToolCall
+    attempts: int = 0
+    epoch: int | None = None
+
+
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    body_hash: bytes
+    run_id: UUID
+    expires_at: datetime
+
+
+KeyName = tuple[UUID, UUID, str, str, str]
+"""Workspace, user, end user ("" for none), route, key."""
+
+
+class State:
+    """`messages`, `events` and `calls` are kept by run, in order; `workers` are lease ends, monotonic."""
+
+    def __init__(self) -> None:
+        self.next_seq = count(1).__next__
+        self.accounts: dict[UUID, Account] = {}
+        self.agents: dict[UUID, Agent] = {}
+        self.versions: dict[UUID, tuple[Agent, ...]] = {}
+        self.deleted_agents: set[UUID] = set()
+        self.sessions: dict[UUID, Session] = {}
+        self.deleted_sessions: set[UUID] = set()
+        self.runs: dict[UUID, RunRow] = {}
+        self.messages: defaultdict[UUID, list[MessageRow]] = defaultdict(list)
+        self.events: defaultdict[UUID, list[Event]] = defaultdict(list)
+        self.calls: defaultdict[UUID, list[CallRow]] = defaultdict(list)
+        self.keys: dict[KeyName, KeyRow] = {}
+        self.workers: dict[UUID, float] = {}
+
+    def session_as_told(self, session_id: UUID) -> Session:
+        """Return a session with the status that follows from its runs."""
+        statuses = {row.run.status for row in self.runs_of(session_id)}
+        session = self.sessions[session_id]
+        if "running" in statuses:
+            return msgspec.structs.replace(session, status="running")
+        if "waiting" in statuses:
+            return msgspec.structs.replace(session, status="waiting")
+        return session
+
+    def message_as_told(self, row: MessageRow) -> Message:
+        """Return a message with its step's calls as they stand now."""
+        rows = self.calls.get(row.message.run_id, [])
+        calls = tuple(call.call for call in rows if call.step == row.step)
+        return msgspec.structs.replace(row.message, tool_calls=calls) if calls else row.message
+
+    def runs_of(self, session_id: UUID) -> Iterator[RunRow]:
+        return (row for row in self.runs.values() if row.run.session_id == session_id)

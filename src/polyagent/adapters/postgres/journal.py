@@ -1,0 +1,119 @@
+"""The journal of runs: what their executors write, each write guarded by the lease's epoch."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from polyagent.adapters.postgres import sql_journal as sql
+from polyagent.adapters.postgres.errors import translated
+from polyagent.adapters.postgres.liveness import STALE_S, Liveness
+from polyagent.adapters.postgres.pool import Pool
+from polyagent.adapters.postgres.rows import works_of
+from polyagent.domain.errors import Cancelled, Fenced, ToolInDoubt
+from polyagent.domain.event import Event
+from polyagent.domain.run import MAX_STALLS, Beat, Lease, StepRecord, Work
+from polyagent.domain.tool import ToolResult
+
+CLAIM_TRIES = 3
+POISONED = "Three processes in a row ended while they worked on this run, before it made a step."
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class PostgresJournal:
+    def __init__(self, pool: Pool, liveness: Liveness) -> None:
+        self._pool = pool
+        self._liveness = liveness
+
+    async def claim(
+        self, worker_id: UUID, *, limit: int, dead_owners: bool, run_id: UUID | None = None
+    ) -> list[Work]:
+        with translated():
+            claimed = await self._claim(worker_id, limit, run_id, dead_owners)
+            if not claimed:
+                return []
+            ids = [row["id"] for row in claimed]
+            epochs = [row["epoch"] for row in claimed]
+            return works_of(await self._pool.fetch(sql.WORK, worker_id, ids, epochs))
+
+    async def _claim(
+        self, worker_id: UUID, limit: int, run_id: UUID | None, dead_owners: bool
+    ) -> Sequence[asyncpg.Record]:
+        for _ in range(CLAIM_TRIES):
+            try:
+                return await self._pool.fetch(
+                    sql.CLAIM, worker_id, limit, run_id, dead_owners, MAX_STALLS, POISONED, STALE_S
+                )
+            except asyncpg.UniqueViolationError:
+                continue  # a session that was free when we looked was entered: look again
+        return []
+
+    async def commit_step(self, lease: Lease, record: StepRecord) -> bool:
+        values = (lease.run_id, lease.epoch, _ENCODE(record).decode())
+        return await self._write_once(lease, record.events, sql.COMMIT_STEP, *values)
+
+    async def start_call(self, lease: Lease, call_id: str) -> int:
+        call = (lease.run_id, lease.epoch, call_id)
+        with translated():
+            attempt = await self._pool.fetchval(sql.START_CALL, *call)
+            if attempt is None:
+                return _started_before(lease, await self._pool.fetchrow(sql.CALL_AS_IT_IS, *call))
+            return int(attempt)
+
+    async def finish_call(
+        self, lease: Lease, call_id: str, result: ToolResult, event: Event
+    ) -> bool:
+        told = (_ENCODE(result).decode(), _ENCODE(event).decode())
+        values = (lease.run_id, lease.epoch, call_id, *told)
+        return await self._write_once(lease, (event,), sql.FINISH_CALL, *values)
+
+    async def _write_once(
+        self, lease: Lease, events: Sequence[Event], statement: str, *values: object
+    ) -> bool:
+        """Write under the lease; what was refused may have been written by it before.
+
+        Only one executor ever writes under an epoch, so an event of ours is proof.
+        """
+        refusal: Exception = _fenced(lease)
+        with translated():
+            try:
+                cancelled = await self._pool.fetchval(statement, *values)
+            except asyncpg.UniqueViolationError as error:
+                cancelled, refusal = None, error
+            if cancelled is None and events:
+                last = events[-1].id
+                cancelled = await self._pool.fetchval(sql.WRITTEN_BEFORE, lease.run_id, last)
+            if cancelled is None:
+                raise refusal
+        return bool(cancelled)
+
+    async def hand_over(self, lease: Lease) -> None:
+        with translated():
+            await self._pool.execute(sql.HAND_OVER, lease.run_id, lease.epoch)
+
+    async def beat(self, worker_id: UUID) -> Beat:
+        return await self._liveness.beat(worker_id)
+
+    async def may_judge(self) -> bool:
+        return self._liveness.is_old_enough()
+
+    async def leave(self, worker_id: UUID) -> None:
+        await self._liveness.leave(worker_id)
+
+
+def _started_before(lease: Lease, row: asyncpg.Record | None) -> int:
+    if row is None:
+        raise _fenced(lease)
+    if row["is_cancelled"]:
+        raise Cancelled("The run is to be cancelled.")
+    if row["state"] == "started" and row["epoch"] == lease.epoch:
+        return int(row["attempts"])
+    if row["state"] == "started":
+        raise ToolInDoubt("A process that is gone began this call; nobody knows what came of it.")
+    raise _fenced(lease)
+
+
+def _fenced(lease: Lease) -> Fenced:
+    return Fenced(f"Run {lease.run_id} is no longer executed under epoch {lease.epoch}.")

@@ -1,0 +1,63 @@
+"""PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+
+from dishka import Provider, Scope, provide
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from polyagent.adapters.postgres.engine import open_engine
+from polyagent.adapters.postgres.journal import PostgresJournal
+from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
+from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.adapters.postgres.probe import PostgresProbe
+from polyagent.adapters.postgres.runs import PostgresRuns
+from polyagent.adapters.postgres.store import PostgresStore
+from polyagent.ports.clock import Clock
+from polyagent.ports.journal import Journal
+from polyagent.ports.runs import Runs
+from polyagent.ports.store import Store
+from polyagent.settings import Database
+
+CLOSE_S = 5.0
+
+
+class PostgresProvider(Provider):
+    scope = Scope.APP
+
+    @provide
+    async def pool(self, settings: Database) -> AsyncIterator[Pool]:
+        pool = await open_pool(settings, min_size=settings.max_idle_conns)
+        yield pool
+        with suppress(TimeoutError):  # then it was ended all the same
+            async with asyncio.timeout(CLOSE_S):
+                await pool.close()
+
+    @provide
+    async def engine(self, settings: Database) -> AsyncIterator[AsyncEngine]:
+        engine = open_engine(settings)
+        yield engine
+        await engine.dispose()
+
+    @provide
+    def store(self, engine: AsyncEngine) -> Store:
+        return PostgresStore(engine)
+
+    @provide
+    def runs(self, pool: Pool) -> Runs:
+        return PostgresRuns(pool)
+
+    @provide
+    def liveness(self, settings: Database, pool: Pool, clock: Clock) -> Iterator[Liveness]:
+        liveness = Liveness(settings, pool, clock, lease_s=LEASE_S)
+        yield liveness
+        liveness.close()
+
+    @provide
+    def journal(self, pool: Pool, liveness: Liveness) -> Journal:
+        return PostgresJournal(pool, liveness)
+
+    @provide
+    def probe(self, pool: Pool, clock: Clock) -> PostgresProbe:
+        return PostgresProbe(pool, clock)

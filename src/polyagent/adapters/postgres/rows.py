@@ -1,0 +1,61 @@
+"""From rows to the domain: columns that hold JSON are decoded straight into its Structs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from polyagent.domain.agent import Agent
+from polyagent.domain.chat import Citation, Message, MessageRole, Part, Session, text_of
+from polyagent.domain.event import EPOCH, Event
+from polyagent.domain.run import Lease, Run, Spec, Work
+from polyagent.domain.tool import ToolCall
+
+
+class _MessageRow(msgspec.Struct):
+    id: UUID
+    session_id: UUID | None
+    run_id: UUID
+    role: MessageRole
+    parts: tuple[Part, ...]
+    tool_calls: tuple[ToolCall, ...]
+    citations: tuple[Citation, ...]
+    incomplete: bool
+    created_at: datetime
+
+    def message(self) -> Message:
+        return Message(content=text_of(self.parts), **msgspec.structs.asdict(self))
+
+
+agent_of = msgspec.json.Decoder(Agent).decode
+session_of = msgspec.json.Decoder(Session).decode
+run_of = msgspec.json.Decoder(Run).decode
+events_of = msgspec.json.Decoder(list[Event]).decode
+
+_spec_of = msgspec.json.Decoder(Spec).decode
+_message_rows = msgspec.json.Decoder(list[_MessageRow]).decode
+
+
+def messages_of(text: str) -> tuple[Message, ...]:
+    return tuple(row.message() for row in _message_rows(text))
+
+
+def works_of(rows: Sequence[asyncpg.Record]) -> list[Work]:
+    return [_work(row) for row in rows]
+
+
+def _work(row: asyncpg.Record) -> Work:
+    run = run_of(row["run"])
+    return Work(
+        lease=Lease(run.id, row["epoch"], row["owner"]),
+        run=run,
+        workspace_id=row["workspace_id"],
+        user_id=row["user_id"],
+        spec=_spec_of(row["spec"]),
+        last_seq=row["epoch"] * EPOCH + 1,
+        history=messages_of(row["history"]),
+        steps=messages_of(row["steps"]),
+        cancel_asked=row["cancel_asked"],
+    )

@@ -1,0 +1,247 @@
+"""Runs, as those who ask for them see them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from polyagent.adapters.postgres import sql_runs as sql
+from polyagent.adapters.postgres.errors import translated
+from polyagent.adapters.postgres.page import key_of, page_of
+from polyagent.adapters.postgres.pool import Pool
+from polyagent.adapters.postgres.rows import (
+    agent_of,
+    events_of,
+    messages_of,
+    run_of,
+    session_of,
+    works_of,
+)
+from polyagent.adapters.postgres.sql_journal import WORK
+from polyagent.domain.account import Actor
+from polyagent.domain.agent import Agent, AgentType
+from polyagent.domain.chat import Message, text_of
+from polyagent.domain.errors import (
+    IdempotencyKeyReused,
+    Impossible,
+    NotFound,
+    RunFinished,
+    SessionBusy,
+)
+from polyagent.domain.event import EPOCH, Event
+from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.run import Admitted, IdempotencyKey, Lease, NewRun, Run, RunStatus, Work
+from polyagent.ports.runs import Ground
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class PostgresRuns:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def ground(
+        self,
+        actor: Actor,
+        *,
+        agent_id: UUID | None,
+        agent_type: AgentType | None,
+        session_id: UUID | None,
+        end_user: str | None,
+    ) -> Ground:
+        with translated():
+            (row,) = await self._pool.fetch(
+                sql.GROUND, *_rights(actor), session_id, end_user, agent_id, agent_type
+            )
+        if session_id is not None and row["session"] is None:
+            raise NotFound(f"There is no session {session_id}.")
+        return Ground(
+            agent=_active(row["agent"], agent_id),
+            session=session_of(row["session"]) if row["session"] else None,
+            history=messages_of(row["history"]),
+        )
+
+    async def admit(
+        self,
+        actor: Actor,
+        run: NewRun,
+        ground: Ground,
+        *,
+        worker_id: UUID | None,
+        key: IdempotencyKey | None = None,
+    ) -> Admitted:
+        with translated():
+            row = await self._enter(actor, run, worker_id, key)
+            if row is None:
+                return await self._entered_before(actor, run, worker_id, key)
+            told = _told(run, row)
+            if worker_id is None or told.status == "queued":
+                return Admitted(run=told)
+            if _is_fresh(ground, row["message_count"]):
+                return Admitted(run=told, work=_work(actor, run, told, ground, worker_id))
+            return Admitted(run=told, work=await self._work(run.id, worker_id))
+
+    async def _enter(
+        self, actor: Actor, run: NewRun, worker_id: UUID | None, key: IdempotencyKey | None
+    ) -> asyncpg.Record | None:
+        """Insert what there is to insert; None if something stands against it, and then nothing was."""
+        try:
+            return await self._pool.fetchrow(
+                sql.ADMIT,
+                actor.workspace_id,
+                actor.user_id,
+                _ENCODE(run).decode(),
+                worker_id,
+                key.key if key else None,
+                key.route if key else None,
+                key.body_hash if key else None,
+                (key.end_user or "") if key else None,
+            )
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == "runs_one_active" and worker_id is not None:
+                # another run of the session began in this instant: wait behind it
+                return await self._enter(actor, run, None, key)
+            return None
+
+    async def _entered_before(
+        self, actor: Actor, run: NewRun, worker_id: UUID | None, key: IdempotencyKey | None
+    ) -> Admitted:
+        (row,) = await self._pool.fetch(
+            sql.ADMITTED_BEFORE,
+            actor.workspace_id,
+            actor.user_id,
+            run.id,
+            None if run.new_session else run.session_id,
+            key.key if key else None,
+            key.route if key else None,
+            (key.end_user or "") if key else None,
+        )
+        if key is not None and row["body_hash"] not in (None, key.body_hash):
+            raise IdempotencyKeyReused("This Idempotency-Key was used for something else.")
+        if row["id"] is None:
+            raise _refused(run, row)
+        told = run_of(row["run"])
+        if told.id != run.id:
+            return Admitted(run=told, replayed=True)
+        return Admitted(run=told, work=await self._work(run.id, worker_id))
+
+    async def _work(self, run_id: UUID, worker_id: UUID | None) -> Work | None:
+        """Read what this worker goes on from if the run is its own, by admission."""
+        rows = await self._pool.fetch(WORK, worker_id, [run_id], [1])
+        return next(iter(works_of(rows)), None)
+
+    async def get(self, actor: Actor, run_id: UUID) -> Run:
+        with translated():
+            text = await self._pool.fetchval(sql.GET, *_rights(actor), run_id)
+        if text is None:
+            raise NotFound(f"There is no run {run_id}.")
+        return run_of(text)
+
+    async def list(
+        self,
+        actor: Actor,
+        page: PageAsk,
+        *,
+        session_id: UUID | None,
+        status: RunStatus | None,
+        end_user: str | None,
+    ) -> Page[Run]:
+        behind = None if page.cursor is None else UUID(int=key_of(page.cursor))
+        asked = (session_id, status, end_user, behind, page.limit + 1)
+        with translated():
+            rows = await self._pool.fetch(sql.LIST[page.order], *_rights(actor), *asked)
+        return page_of(rows, page, lambda row: row["id"], lambda row: run_of(row["run"]))
+
+    async def events(
+        self, actor: Actor, run_id: UUID, after: int, *, limit: int = 1000
+    ) -> tuple[Run, Sequence[Event]]:
+        with translated():
+            row = await self._pool.fetchrow(sql.EVENTS, *_rights(actor), run_id, after, limit)
+        if row is None:
+            raise NotFound(f"There is no run {run_id}.")
+        return run_of(row["run"]), events_of(row["events"])
+
+    async def cancel(self, actor: Actor, run_id: UUID) -> Run:
+        with translated():
+            text = await self._pool.fetchval(
+                sql.CANCEL, *_rights(actor), run_id, "It was asked for."
+            )
+        if text is not None:
+            return run_of(text)
+        run = await self.get(actor, run_id)
+        if run.status != "cancelled":
+            raise RunFinished(f"The run has {run.status} already.")
+        return run
+
+
+def _rights(actor: Actor) -> tuple[UUID, UUID, bool]:
+    return actor.workspace_id, actor.user_id, actor.is_admin
+
+
+def _active(text: str | None, agent_id: UUID | None) -> Agent:
+    if text is None:
+        raise NotFound(f"There is no agent {agent_id}." if agent_id else "There is no such agent.")
+    agent = agent_of(text)
+    if agent.status != "active":
+        raise Impossible(
+            f"The agent {agent.name} is {agent.status}: make it active, or name another."
+        )
+    return agent
+
+
+def _refused(run: NewRun, row: asyncpg.Record) -> NotFound | SessionBusy:
+    if row["body_hash"] is not None:
+        return NotFound("The run of this Idempotency-Key went away with its session.")
+    if not row["has_session"]:
+        return NotFound(f"There is no session {run.session_id}.")
+    return SessionBusy("The session has a run that has not ended: wait for it, or use enqueue.")
+
+
+def _is_fresh(ground: Ground, message_count: int | None) -> bool:
+    """Say whether the history is as it was read: no run was or has been at work on it since."""
+    session = ground.session
+    return session is None or (session.status == "idle" and session.message_count == message_count)
+
+
+def _told(new: NewRun, row: asyncpg.Record) -> Run:
+    is_queued = row["status"] == "queued"
+    return Run(
+        id=new.id,
+        session_id=new.session_id,
+        agent_id=new.agent_id,
+        agent_version=new.agent_version,
+        status=row["status"],
+        priority=new.priority,
+        position=row["position"] if is_queued else None,
+        message_id=new.message_id,
+        created_at=row["created_at"],
+        started_at=None if is_queued else row["created_at"],
+        metadata=new.metadata,
+    )
+
+
+def _work(actor: Actor, new: NewRun, run: Run, ground: Ground, worker_id: UUID) -> Work:
+    return Work(
+        lease=Lease(run.id, 1, worker_id),
+        run=run,
+        workspace_id=actor.workspace_id,
+        user_id=actor.user_id,
+        spec=new.spec,
+        last_seq=EPOCH + 1,
+        history=ground.history,
+        steps=(_asked(new, run.created_at),),
+    )
+
+
+def _asked(new: NewRun, at: datetime) -> Message:
+    return Message(
+        id=new.message_id,
+        session_id=new.session_id,
+        run_id=new.id,
+        role="user",
+        content=text_of(new.spec.parts),
+        parts=new.spec.parts,
+        created_at=at,
+    )

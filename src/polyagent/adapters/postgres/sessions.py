@@ -1,0 +1,139 @@
+"""Sessions and their messages, in PostgreSQL."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import RowMapping, Text, and_, func, literal_column, select, true, update
+from sqlalchemy import text as sql
+from sqlalchemy.orm import aliased
+
+from polyagent.adapters.postgres.page import by_id, by_number, page_of
+from polyagent.adapters.postgres.rows import messages_of
+from polyagent.adapters.postgres.sql_json import MESSAGE
+from polyagent.adapters.postgres.statements import Statements
+from polyagent.adapters.postgres.tables import MessageRow, RunRow
+from polyagent.adapters.postgres.tables import SessionRow as S
+from polyagent.domain.account import Actor
+from polyagent.domain.agent import merge
+from polyagent.domain.chat import Message, PatchSession, Session
+from polyagent.domain.errors import NotFound
+from polyagent.domain.page import Page, PageAsk
+
+REASON = "Its session was deleted."
+
+
+class PostgresSessions:
+    def __init__(self, statements: Statements, actor: Actor) -> None:
+        self._statements = statements
+        own = true() if actor.is_admin else S.user_id == actor.user_id
+        self._visible = and_(S.workspace_id == actor.workspace_id, S.deleted_at.is_(None), own)
+
+    async def get(self, session_id: UUID) -> Session:
+        return _session(await self._one(session_id, _SELECT))
+
+    async def list(
+        self, page: PageAsk, *, end_user: str | None, agent_id: UUID | None
+    ) -> Page[Session]:
+        statement = _SELECT.where(self._visible)
+        if end_user is not None:
+            statement = statement.where(S.end_user == end_user)
+        if agent_id is not None:
+            statement = statement.where(S.agent_id == agent_id)
+        rows = await self._statements.all(by_id(statement, S.id, page))
+        return page_of(rows, page, lambda row: row["id"], _session)
+
+    async def change(self, session_id: UUID, patch: PatchSession) -> Session:
+        now = _session(await self._one(session_id, _SELECT.with_for_update(of=S)))
+        values: dict[str, Any] = {"updated_at": func.now()}
+        if patch.title is not msgspec.UNSET:
+            values["title"] = patch.title
+        if patch.metadata is not msgspec.UNSET:
+            values["details"] = merge(now.metadata, patch.metadata) or {}
+        await self._statements.run(update(S).where(S.id == session_id).values(values))
+        return await self.get(session_id)
+
+    async def delete(self, session_id: UUID) -> Sequence[UUID]:
+        await self.get(session_id)
+        hidden = update(S).where(self._visible, S.id == session_id).values(deleted_at=func.now())
+        if await self._statements.first(hidden.returning(S.id)) is None:
+            raise _absent(session_id)
+        values = {"session_id": session_id, "reason": REASON}
+        rows = await self._statements.all(_CANCEL_RUNS, values)
+        return [row["id"] for row in rows]
+
+    async def messages(self, session_id: UUID, page: PageAsk) -> Page[Message]:
+        await self._one(session_id, select(S.id))
+        said = _SELECT_MESSAGE.where(_M.session_id == session_id)
+        rows = await self._statements.all(by_number(said, _M.seq, page))
+        return page_of(
+            rows, page, lambda row: row["seq"], lambda row: messages_of(f"[{row['told']}]")[0]
+        )
+
+    async def _one(self, session_id: UUID, statement: Any) -> RowMapping:
+        row = await self._statements.first(statement.where(self._visible, S.id == session_id))
+        if row is None:
+            raise _absent(session_id)
+        return row
+
+
+_ACTIVE = (
+    select(RunRow.status)
+    .where(RunRow.session_id == S.id, RunRow.status.in_(("running", "waiting")))
+    .scalar_subquery()
+)
+_SELECT = select(
+    S.id,
+    S.workspace_id,
+    S.user_id,
+    S.end_user,
+    S.agent_id,
+    S.title,
+    func.coalesce(_ACTIVE, "idle").label("status"),
+    S.message_count,
+    S.details.label("details"),
+    S.created_at,
+    S.updated_at,
+)
+
+_M = aliased(MessageRow, name="m")
+_SELECT_MESSAGE = select(_M.seq, literal_column(f"{MESSAGE}::text", Text).label("told"))
+
+# A statement of its own, after the session's row is locked (the session before its runs, as everywhere):
+# its snapshot has what was admitted until then.
+_CANCEL_RUNS = sql("""
+    WITH was AS (
+      SELECT id, status FROM runs WHERE session_id = :session_id ORDER BY id FOR UPDATE
+    ), after AS (
+      UPDATE runs r SET
+        hidden = true,
+        cancel_at = CASE WHEN was.status IN ('queued', 'running', 'waiting')
+          THEN coalesce(cancel_at, now()) ELSE cancel_at END,
+        status = CASE WHEN was.status IN ('queued', 'waiting') THEN 'cancelled' ELSE r.status END,
+        error = CASE WHEN was.status IN ('queued', 'waiting')
+          THEN jsonb_build_object('code', 'cancelled', 'detail', cast(:reason AS text))
+          ELSE error END,
+        finished_at = CASE WHEN was.status IN ('queued', 'waiting') THEN now() ELSE finished_at END
+      FROM was WHERE r.id = was.id
+      RETURNING r.id, was.status AS was
+    ), told AS (
+      INSERT INTO run_events (run_id, seq, type, data)
+      SELECT after.id, 1 + coalesce((SELECT max(seq) FROM run_events e WHERE e.run_id = after.id), 0),
+        'run.cancelled', jsonb_build_object('reason', cast(:reason AS text))
+      FROM after WHERE after.was IN ('queued', 'waiting')
+    ), calls AS (
+      UPDATE tool_calls c SET state = 'cancelled', finished_at = now()
+      FROM after WHERE c.run_id = after.id AND after.was = 'waiting' AND c.state IN ('pending', 'started')
+    )
+    SELECT id FROM after WHERE was = 'running'
+""")
+
+
+def _session(row: RowMapping) -> Session:
+    columns = dict(row)
+    return Session(metadata=msgspec.json.decode(columns.pop("details")), **columns)
+
+
+def _absent(session_id: UUID) -> NotFound:
+    return NotFound(f"There is no session {session_id}.")

@@ -1,0 +1,217 @@
+"""Statements of those who execute runs: `PostgresJournal`. The order of locks is told in sql_runs.py."""
+
+from polyagent.adapters.postgres.sql_json import MESSAGES, RUN
+
+# 1 worker, 2 how many, 3 run or NULL, 4 whether dead owners count, 5 the most stalls, 6 what to say of
+# a run with so many, 7 after how many seconds a beat is stale. The planner cannot know 2: without the
+# limits of 64 it expects thousands of rows, and reads whole tables to join them.
+CLAIM = """
+WITH left_behind AS (
+    SELECT r.id, r.owner IS NOT NULL AS is_stalled
+    FROM runs r LEFT JOIN workers w ON w.id = r.owner
+    WHERE r.status = 'running' AND ($3::uuid IS NULL OR r.id = $3) AND (
+        r.owner IS NULL
+        OR (r.owner = $1 AND r.id = $3)
+        OR ($4::boolean AND r.owner <> $1 AND (
+            w.id IS NULL
+            OR w.lease_until < now()
+            OR (w.lock_id <> 0 AND w.beat_at < now() - make_interval(secs => $7) AND NOT EXISTS (
+                SELECT FROM pg_locks l
+                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+                    AND l.classid = 7 AND l.objid = w.lock_id::oid
+                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            ))
+        ))
+    )
+    ORDER BY r.priority DESC, r.seq LIMIT $2
+    FOR NO KEY UPDATE OF r SKIP LOCKED
+), first AS (
+    SELECT * FROM (
+        SELECT r.id, r.session_id FROM runs r
+        WHERE r.status = 'queued' AND ($3::uuid IS NULL OR r.id = $3)
+            AND NOT EXISTS (
+                SELECT FROM runs a
+                WHERE a.session_id = r.session_id AND a.status IN ('running', 'waiting')
+            )
+            AND NOT EXISTS (
+                SELECT FROM runs p
+                WHERE p.session_id = r.session_id AND p.status = 'queued' AND p.seq < r.seq
+            )
+        ORDER BY r.priority DESC, r.seq LIMIT $2 - (SELECT count(*) FROM left_behind)
+        FOR NO KEY UPDATE OF r SKIP LOCKED
+    ) f LIMIT 64
+), free AS (
+    SELECT id FROM sessions WHERE id IN (SELECT session_id FROM first)
+    FOR NO KEY UPDATE SKIP LOCKED
+), claimed AS (
+    SELECT * FROM (
+        SELECT id, false AS is_new, is_stalled FROM left_behind
+        UNION ALL
+        SELECT id, true, false FROM first
+        WHERE session_id IS NULL OR session_id IN (SELECT id FROM free)
+    ) c LIMIT 64
+), r AS (
+    UPDATE runs r SET
+        epoch = r.epoch + 1,
+        claimed_at = now(),
+        started_at = coalesce(r.started_at, now()),
+        stalls = r.stalls + c.is_stalled::integer,
+        attempt = r.attempt + c.is_stalled::integer,
+        status = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN 'failed' ELSE 'running' END,
+        owner = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN NULL ELSE $1::uuid END,
+        finished_at = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN now() END,
+        error = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN
+            jsonb_build_object('code', 'run_poisoned', 'detail', $6::text) END
+    FROM claimed c WHERE r.id = c.id
+    RETURNING r.*, c.is_new, c.is_stalled
+), told AS (
+    INSERT INTO run_events (run_id, seq, type, data, at)
+    SELECT id, epoch::bigint * 10000000 + 1,
+        CASE WHEN status = 'failed' THEN 'run.failed'
+            WHEN is_new THEN 'run.started' ELSE 'run.resumed' END,
+        CASE WHEN status = 'failed' THEN error
+            WHEN is_new THEN jsonb_build_object(
+                'agent_id', agent_id, 'agent_version', agent_version, 'attempt', attempt)
+            ELSE jsonb_build_object(
+                'attempt', attempt, 'discard_step', step + 1,
+                'reason', CASE WHEN is_stalled THEN 'takeover' ELSE 'handover' END)
+        END,
+        now()
+    FROM r
+), asked AS (
+    INSERT INTO messages (
+        id, workspace_id, user_id, session_id, run_id, step, role, parts, created_at
+    )
+    SELECT message_id, workspace_id, user_id, session_id, id, 0, 'user', spec->'parts', now()
+    FROM r WHERE is_new
+), counted AS (
+    UPDATE sessions SET message_count = message_count + 1, updated_at = now()
+    FROM r WHERE sessions.id = r.session_id AND r.is_new
+), dropped AS (
+    UPDATE tool_calls t SET state = 'cancelled', finished_at = now()
+    FROM r WHERE t.run_id = r.id AND r.status = 'failed' AND t.state IN ('pending', 'started')
+)
+SELECT id, epoch FROM r WHERE status = 'running' ORDER BY priority DESC, seq
+"""
+
+# 1 worker, 2 runs, 3 their epochs
+WORK = f"""
+SELECT {RUN} AS run, r.epoch, r.owner, r.workspace_id, r.user_id, r.spec::text,
+    r.cancel_at IS NOT NULL AS cancel_asked,
+    (
+        SELECT {MESSAGES} FROM (
+            SELECT * FROM messages WHERE session_id = r.session_id AND run_id <> r.id
+            ORDER BY seq DESC LIMIT 400
+        ) m
+    ) AS history,
+    (SELECT {MESSAGES} FROM messages m WHERE m.run_id = r.id) AS steps
+FROM unnest($2::uuid[], $3::integer[]) AS mine(id, epoch)
+JOIN runs r ON r.id = mine.id AND r.epoch = mine.epoch AND r.owner = $1 AND r.status = 'running'
+ORDER BY r.priority DESC, r.seq
+"""  # noqa: S608  # pieces of our own, values are bound
+
+# 1 run, 2 epoch, 3 StepRecord as JSON
+COMMIT_STEP = """
+WITH p AS (
+    SELECT *, status IN ('completed', 'failed', 'cancelled') AS is_final
+    FROM jsonb_to_record($3::text::jsonb) AS p(
+        step integer, status text, usage jsonb, message jsonb, calls jsonb, events jsonb,
+        error jsonb, retried boolean
+    )
+), s AS (
+    SELECT s.id FROM sessions s JOIN runs r ON r.session_id = s.id WHERE r.id = $1
+    FOR NO KEY UPDATE OF s
+), r AS (
+    UPDATE runs r SET
+        step = p.step, status = p.status, usage = p.usage, error = p.error,
+        attempt = r.attempt + p.retried::integer,
+        stalls = CASE WHEN p.step > r.step THEN 0 ELSE r.stalls END,
+        owner = CASE WHEN p.status = 'running' THEN r.owner END,
+        finished_at = CASE WHEN p.is_final THEN now() END
+    FROM p LEFT JOIN s ON true
+    WHERE r.id = $1 AND r.epoch = $2 AND r.status = 'running'
+    RETURNING r.*
+), told AS (
+    INSERT INTO run_events (run_id, seq, type, data, at)
+    SELECT r.id, (e->>'id')::bigint, e->'body'->>'type', (e->'body') - 'type',
+        (e->>'at')::timestamptz
+    FROM r, p, jsonb_array_elements(p.events) e
+), said AS (
+    INSERT INTO messages (
+        id, workspace_id, user_id, session_id, run_id, step, role, parts, citations, incomplete,
+        created_at
+    )
+    SELECT (message->>'id')::uuid, r.workspace_id, r.user_id, r.session_id, r.id, r.step,
+        message->>'role', message->'parts', message->'citations',
+        (message->>'incomplete')::boolean, (message->>'created_at')::timestamptz
+    FROM r, p WHERE message IS NOT NULL
+), counted AS (
+    UPDATE sessions SET message_count = message_count + 1, updated_at = now()
+    FROM r, p WHERE sessions.id = r.session_id AND p.message IS NOT NULL
+), wanted AS (
+    INSERT INTO tool_calls (
+        run_id, step, n, id, name, arguments, effect, state, idempotency_key
+    )
+    SELECT r.id, r.step, n - 1, c->>'id', c->>'name', c->'arguments', c->>'effect',
+        CASE WHEN is_final THEN 'cancelled' ELSE 'pending' END,
+        concat_ws('/', r.id, r.step, n - 1)
+    FROM r, p, jsonb_array_elements(p.calls) WITH ORDINALITY AS calls(c, n)
+), dropped AS (
+    UPDATE tool_calls t SET state = 'cancelled', finished_at = now()
+    FROM r, p WHERE t.run_id = r.id AND p.is_final AND t.state IN ('pending', 'started')
+)
+SELECT cancel_at IS NOT NULL AS is_cancelled FROM r
+"""
+
+# 1 run, 2 epoch, 3 call
+START_CALL = """
+WITH r AS (
+    SELECT id FROM runs
+    WHERE id = $1 AND epoch = $2 AND status = 'running' AND cancel_at IS NULL
+    FOR SHARE
+)
+UPDATE tool_calls t SET
+    state = 'started', epoch = $2, attempts = attempts + 1, started_at = coalesce(started_at, now())
+FROM r
+WHERE t.run_id = r.id AND t.id = $3
+    AND (t.state = 'pending' OR (t.state = 'started' AND t.effect <> 'once' AND t.epoch < $2))
+RETURNING t.attempts
+"""
+
+# as START_CALL
+CALL_AS_IT_IS = """
+SELECT r.cancel_at IS NOT NULL AS is_cancelled, t.attempts, t.epoch, t.state
+FROM runs r JOIN tool_calls t ON t.run_id = r.id AND t.id = $3
+WHERE r.id = $1 AND r.epoch = $2 AND r.status = 'running'
+"""
+
+# 1 run, 2 epoch, 3 call, 4 ToolResult as JSON, 5 Event as JSON
+FINISH_CALL = """
+WITH r AS (
+    SELECT id, cancel_at FROM runs
+    WHERE id = $1 AND epoch = $2 AND status = 'running'
+    FOR SHARE
+), t AS (
+    UPDATE tool_calls t SET
+        state = p.state, result = p.result, error = p.error, epoch = $2, finished_at = now()
+    FROM r, jsonb_to_record($4::text::jsonb) AS p(state text, result jsonb, error text)
+    WHERE t.run_id = r.id AND t.id = $3 AND t.state IN ('pending', 'started')
+    RETURNING t.run_id
+), told AS (
+    INSERT INTO run_events (run_id, seq, type, data, at)
+    SELECT t.run_id, (e->>'id')::bigint, e->'body'->>'type', (e->'body') - 'type',
+        (e->>'at')::timestamptz
+    FROM t, (SELECT $5::text::jsonb AS e) AS event
+)
+SELECT r.cancel_at IS NOT NULL AS is_cancelled FROM r JOIN t ON t.run_id = r.id
+"""
+
+# 1 run, 2 an event of ours
+WRITTEN_BEFORE = """
+SELECT r.cancel_at IS NOT NULL AS is_cancelled
+FROM runs r JOIN run_events e ON e.run_id = r.id AND e.seq = $2
+WHERE r.id = $1
+"""
+
+# 1 run, 2 epoch
+HAND_OVER = "UPDATE runs SET owner = NULL WHERE id = $1 AND epoch = $2 AND status = 'running'"

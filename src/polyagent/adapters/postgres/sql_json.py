@@ -1,0 +1,28 @@
+"""Rows as the JSON that the domain's Structs decode from: pieces of the statements beside this file."""
+
+RUN = """json_build_object(
+    'id', r.id, 'session_id', r.session_id, 'parent_id', r.parent_id,
+    'agent_id', r.agent_id, 'agent_version', r.agent_version,
+    'status', r.status, 'priority', r.priority, 'attempt', r.attempt, 'step', r.step,
+    'position', CASE WHEN r.status = 'queued' THEN 1 + (
+        SELECT count(*) FROM runs p
+        WHERE p.session_id = r.session_id AND p.status = 'queued' AND p.seq < r.seq
+    ) END,
+    'message_id', r.message_id, 'usage', r.usage, 'error', r.error, 'metadata', r.metadata,
+    'created_at', r.created_at, 'started_at', r.started_at, 'finished_at', r.finished_at
+)::text"""
+
+MESSAGE = """json_build_object(
+    'id', m.id, 'session_id', m.session_id, 'run_id', m.run_id, 'role', m.role,
+    'parts', m.parts, 'citations', m.citations, 'incomplete', m.incomplete,
+    'created_at', m.created_at,
+    'tool_calls', (
+        SELECT coalesce(json_agg(json_build_object(
+            'id', c.id, 'name', c.name, 'arguments', c.arguments, 'effect', c.effect,
+            'state', c.state, 'result', c.result, 'error', c.error
+        ) ORDER BY c.n), '[]')
+        FROM tool_calls c WHERE c.run_id = m.run_id AND c.step = m.step
+    )
+)"""
+
+MESSAGES = f"""coalesce(json_agg({MESSAGE} ORDER BY m.seq), '[]')::text"""

@@ -1,0 +1,78 @@
+"""What a process stands on: its own configuration, or the engines of a running `up`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from polyagent.settings import Settings, SettingsError
+
+UNDER_UP = "POLYAGENT_UNDER_UP"
+HANDED = "POLYAGENT_HANDED_SETTINGS"
+
+
+def data_dir(settings: Settings) -> Path:
+    from polyagent.adapters.engines.datadir import default_data_dir
+
+    return Path(settings.data_dir) if settings.data_dir else default_data_dir()
+
+
+def settled(settings: Settings, *, wait_s: float = 30) -> Settings:
+    """Return settings that name every engine, joining the `up` of the data directory for those they lack.
+
+    Raises `SettingsError`, `EngineError`.
+    """
+    if settings.database.url and settings.redis.url:
+        return _with_model(_with_secret(settings, joined=UNDER_UP in os.environ))
+    if (settings.database.url or settings.redis.url) and UNDER_UP not in os.environ:
+        raise SettingsError(
+            "DATABASE_URL and REDIS_URL belong together: set both, or neither to join a running `polyagent up`."
+        )
+    return _joined(settings, wait_s)
+
+
+def hand_on(settings: Settings) -> None:
+    """Let the children of this process find its settings as they are."""
+    os.environ[HANDED] = msgspec.json.encode(settings).decode()
+
+
+def handed() -> Settings:
+    return msgspec.json.decode(os.environ[HANDED], type=Settings)
+
+
+def _joined(settings: Settings, wait_s: float) -> Settings:
+    from polyagent.adapters.engines.endpoints import join
+
+    found = join(data_dir(settings), wait_s)
+    database = _set(settings.database, url=settings.database.url or found.database_url)
+    redis = _set(settings.redis, url=settings.redis.url or found.redis_url)
+    ai = settings.ai
+    if ai.url is None and found.ai_url is not None:
+        ai = _set(ai, url=found.ai_url, key=found.ai_key, model=ai.model or found.ai_model)
+    settings = msgspec.structs.replace(settings, database=database, redis=redis, ai=ai)
+    return _with_secret(settings, joined=True)
+
+
+def _with_model(settings: Settings) -> Settings:
+    """Under an `up` on engines from elsewhere, the model may still be its own."""
+    if settings.ai.url is None and UNDER_UP in os.environ:
+        return _joined(settings, wait_s=30)
+    return settings
+
+
+def _with_secret(settings: Settings, *, joined: bool) -> Settings:
+    if settings.auth.jwt_secret is not None:
+        return settings
+    if not joined:
+        raise SettingsError(
+            "JWT_SECRET is not set: every process needs the same one; make it with openssl rand -hex 32."
+        )
+    from polyagent.adapters.engines.datadir import DataDir
+
+    secret = DataDir(data_dir(settings)).secret("jwt.secret")
+    return msgspec.structs.replace(settings, auth=_set(settings.auth, jwt_secret=secret))
+
+
+def _set(section: Any, **values: Any) -> Any:
+    return msgspec.structs.replace(section, **values)

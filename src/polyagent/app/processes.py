@@ -1,0 +1,169 @@
+"""What the commands start: the supervisor, a gateway, a worker, and the steps before them."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from polyagent.app.ground import UNDER_UP, data_dir, hand_on, handed, settled
+from polyagent.domain.startup import Prepared
+from polyagent.ports.console import Console, UpOptions
+from polyagent.settings import Settings
+
+T = TypeVar("T")
+
+__all__ = [
+    "asgi",
+    "data_dir",
+    "down",
+    "endpoint",
+    "migrate",
+    "prepare",
+    "reset",
+    "serve",
+    "up",
+    "worker",
+]
+
+
+def up(settings: Settings, options: UpOptions, console: Console) -> int:
+    from polyagent.adapters.engines.plan import Plan
+    from polyagent.adapters.engines.supervisor import up as supervise
+
+    server = settings.server
+    listen = ("--host", server.host, "--port", str(server.port), "--workers", str(server.workers))
+    place = data_dir(settings)
+    plan = Plan(
+        data_dir=place,
+        host=server.host,
+        port=server.port,
+        postgres=settings.database.url is None,
+        valkey=settings.redis.url is None,
+        model=settings.ai.url is None or options.model_file is not None,
+        model_file=options.model_file,
+        prepare=_command("prepare"),
+        gateway=_command("serve", *listen),
+        worker=_command("worker"),
+        environment={**os.environ, UNDER_UP: "1", "POLYAGENT_DATA_DIR": str(place)},
+    )
+    return supervise(plan, console)
+
+
+def _command(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "polyagent", *words)
+
+
+def down(settings: Settings) -> bool:
+    from polyagent.adapters.engines.supervisor import down as stop
+
+    return stop(data_dir(settings))
+
+
+def reset(settings: Settings) -> None:
+    from polyagent.adapters.engines.supervisor import reset as erase
+
+    erase(data_dir(settings))
+
+
+def endpoint(settings: Settings) -> str:
+    """Return where the data directory's running server answers, else where it would."""
+    host = settings.server.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+
+
+def serve(settings: Settings, *, reuse_port: bool) -> int:
+    from polyagent.adapters.http.server import serve as listen
+
+    hand_on(settled(settings))
+    return listen("polyagent.app:asgi", settings.server, reuse_port=reuse_port)
+
+
+def asgi() -> Any:
+    """Return the ASGI application of one gateway process; granian calls this in each."""
+    from polyagent.adapters.http.app import build
+    from polyagent.adapters.http.drain import Drain
+    from polyagent.adapters.telemetry.logging import configure_logging
+    from polyagent.app.library import container
+
+    settings = handed()
+    configure_logging(settings.log, sys.stderr)
+    use_cases = container(settings)
+
+    @asynccontextmanager
+    async def executing(_: object) -> AsyncIterator[None]:
+        from polyagent.adapters.worker.executor import LocalExecutor
+
+        executor = await use_cases.get(LocalExecutor)
+        async with executor.running():
+            yield
+        await use_cases.close()
+
+    return build(use_cases, settings, Drain(), lifespan=[executing])
+
+
+def worker(settings: Settings) -> int:
+    """Execute runs until SIGTERM or Ctrl-C."""
+    from polyagent.adapters.telemetry.logging import configure_logging
+
+    settings = settled(settings)
+    configure_logging(settings.log, sys.stderr)
+    _run(_work(settings))
+    return 0
+
+
+async def _work(settings: Settings) -> None:
+    from polyagent.adapters.worker.executor import LocalExecutor
+    from polyagent.app.library import container
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    use_cases = container(settings)
+    executor = await use_cases.get(LocalExecutor)
+    async with executor.running():
+        await stop.wait()
+    await use_cases.close()
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Migrate the database; make the first administrator and the built-in agents."""
+    return _run(_prepare(settled(settings)))
+
+
+async def _prepare(settings: Settings) -> Prepared:
+    from polyagent.adapters.postgres.migrate import upgrade
+    from polyagent.app.library import container
+    from polyagent.usecases.accounts import ManageAccounts
+    from polyagent.usecases.agents import ManageAgents
+
+    await upgrade(settings.database)
+    use_cases = container(settings)
+    try:
+        accounts = await use_cases.get(ManageAccounts)
+        prepared = await accounts.first(os.environ.get("POLYAGENT_ADMIN_PASSWORD") or None)
+        await (await use_cases.get(ManageAgents)).make_builtin()
+    finally:
+        await use_cases.close()
+    return prepared
+
+
+def migrate(settings: Settings, revision: str, *, down: bool) -> str:
+    """Bring the schema to a revision and return the one that it is at then."""
+    ground = settings if settings.database.url else settled(settings)
+    return _run(_migrate(ground, revision, down=down))
+
+
+async def _migrate(settings: Settings, revision: str, *, down: bool) -> str:
+    from polyagent.adapters.postgres.migrate import current, downgrade, upgrade
+
+    await (downgrade if down else upgrade)(settings.database, revision)
+    return await current(settings.database) or "base"
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import uvloop
+
+    return uvloop.run(work)

@@ -1,0 +1,123 @@
+"""An office over each adapter."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from msgspec.structs import replace
+
+from polyagent.adapters.memory.clock import ManualClock
+from polyagent.adapters.memory.journal import MemoryJournal
+from polyagent.adapters.memory.runs import MemoryRuns
+from polyagent.adapters.memory.state import State
+from polyagent.adapters.postgres.journal import PostgresJournal
+from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
+from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.adapters.postgres.runs import PostgresRuns
+from polyagent.domain.agent import Agent
+from polyagent.settings import Database
+from tests.contract.office import Office
+
+
+class MemoryRows:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def put_agent(self, agent: Agent) -> None:
+        self._state.agents[agent.id] = agent
+
+    async def hide_session(self, session_id: UUID) -> None:
+        self._state.deleted_sessions.add(session_id)
+        for row in [*self._state.runs_of(session_id)]:
+            self._state.runs[row.run.id] = replace(row, hidden=True)
+
+    async def expire_lease(self, worker_id: UUID) -> None:
+        self._state.workers[worker_id] = float("-inf")
+
+    async def expire_keys(self) -> None:
+        for name, row in self._state.keys.items():
+            past = row.expires_at - timedelta(days=2)
+            self._state.keys[name] = replace(row, expires_at=past)
+
+
+class PostgresRows:
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    async def put_agent(self, agent: Agent) -> None:
+        await self.pool.execute(
+            """
+            INSERT INTO agents (id, workspace_id, user_id, name, type, visibility, status, version,
+                builtin, body, created_at, updated_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12)
+            """,
+            agent.id,
+            agent.workspace_id,
+            agent.owner_id,
+            agent.name,
+            agent.type,
+            agent.visibility,
+            agent.status,
+            agent.version,
+            agent.builtin,
+            msgspec.json.encode(agent.ask()).decode(),
+            agent.created_at,
+            agent.updated_at,
+        )
+
+    async def hide_session(self, session_id: UUID) -> None:
+        await self.pool.execute("UPDATE sessions SET deleted_at = now() WHERE id = $1", session_id)
+        await self.pool.execute("UPDATE runs SET hidden = true WHERE session_id = $1", session_id)
+
+    async def expire_lease(self, worker_id: UUID) -> None:
+        sql = "UPDATE workers SET lease_until = now() - interval '1 s' WHERE id = $1"
+        await self.pool.execute(sql, worker_id)
+
+    async def expire_keys(self) -> None:
+        await self.pool.execute("UPDATE idempotency_keys SET expires_at = now() - interval '1 s'")
+
+    async def clear(self) -> None:
+        await self.pool.execute(
+            """
+            TRUNCATE agents, sessions, runs, run_events, messages, tool_calls, workers,
+                idempotency_keys CASCADE
+            """
+        )
+
+
+@asynccontextmanager
+async def memory_office() -> AsyncIterator[Office]:
+    state, clock = State(), ManualClock()
+    office = Office(MemoryRuns(state, clock), MemoryJournal(state, clock), MemoryRows(state))
+    await office.opens()
+    yield office
+
+
+@asynccontextmanager
+async def postgres_office(url: str) -> AsyncIterator[Office]:
+    settings = Database(url=url)
+    pool = await open_pool(settings, min_size=0)
+    liveness = Liveness(settings, pool, ManualClock(), lease_s=LEASE_S)
+    rows = PostgresRows(pool)
+    await rows.clear()
+    office = Office(PostgresRuns(pool), PostgresJournal(pool, liveness), rows)
+    try:
+        await office.opens()
+        yield office
+    finally:
+        liveness.close()
+        await pool.close()
+
+
+@asynccontextmanager
+async def connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+        url, server_settings={"search_path": "polyagent"}
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,114 @@
+"""The schema's way up and down, and that models and migrations agree."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from polyagent.adapters.postgres import migrate
+from polyagent.adapters.postgres.pool import connect_args
+from polyagent.adapters.postgres.tables import WorkspaceRow
+from polyagent.domain.account import DEFAULT_WORKSPACE
+from polyagent.domain.errors import MigrationImpossible
+from polyagent.settings import Database
+from tests.engines import Cluster
+
+
+async def test_a_database_goes_up_and_down_and_up_again(empty_url: str) -> None:
+    database = Database(url=empty_url)
+
+    await migrate.upgrade(database)
+    await migrate.downgrade(database, "base")
+    emptied = await migrate.current(database)
+    await migrate.upgrade(database)
+
+    assert emptied is None
+    assert await migrate.current(database) == migrate.newest()
+
+
+async def test_processes_that_migrate_at_once_wait_for_each_other(empty_url: str) -> None:
+    database = Database(url=empty_url)
+
+    await asyncio.gather(*(migrate.upgrade(database) for _ in range(4)))
+
+    assert await migrate.current(database) == migrate.newest()
+
+
+async def test_a_migrated_database_has_the_one_workspace(postgres_url: str) -> None:
+    found = await _fetch(postgres_url, "SELECT id, name FROM workspaces")
+
+    assert [tuple(row) for row in found] == [(DEFAULT_WORKSPACE, "default")]
+
+
+async def test_models_and_migrations_agree(postgres_url: str) -> None:
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(**connect_args(Database(url=postgres_url)))
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(_differences)
+    await engine.dispose()
+
+    assert differences == []
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_alone(empty_url: str) -> None:
+    database = Database(url=empty_url)
+    await migrate.upgrade(database)
+    await _fetch(empty_url, "UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(MigrationImpossible, match=r"9999.*newer PolyAgent"):
+        await migrate.upgrade(database)
+
+    assert await migrate.current(database) == "9999"
+
+
+async def test_a_revision_that_fails_leaves_nothing_of_itself(empty_url: str) -> None:
+    database = Database(url=empty_url)
+    await _fetch(empty_url, "CREATE SCHEMA polyagent CREATE TABLE runs (id int)")
+
+    with pytest.raises(Exception, match='"runs" already exists'):
+        await migrate.upgrade(database)
+
+    tables = await _fetch(
+        empty_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'polyagent' ORDER BY 1"
+    )
+    assert {row["tablename"] for row in tables} <= {"runs", "alembic_version"}
+    assert await migrate.current(database) is None
+
+
+async def test_a_role_that_may_not_make_schemas_migrates_the_one_it_was_given(
+    cluster: Cluster, empty_url: str
+) -> None:
+    name = empty_url.partition("@/")[2].partition("?")[0]
+    await _fetch(empty_url, "CREATE SCHEMA polyagent")
+    cluster.sql(f"ALTER DATABASE {name} OWNER TO postgres")
+
+    await migrate.upgrade(Database(url=empty_url))
+
+    assert await migrate.current(Database(url=empty_url)) == migrate.newest()
+
+
+def test_a_server_that_is_too_old_is_refused() -> None:
+    with pytest.raises(MigrationImpossible, match="version 14"):
+        migrate.require_server(14)
+
+    migrate.require_server(15)
+
+
+def _differences(connection: Connection) -> Any:
+    context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+    return compare_metadata(context, WorkspaceRow.metadata)
+
+
+async def _fetch(url: str, statement: str) -> list[asyncpg.Record]:
+    connection: asyncpg.Connection = await asyncpg.connect(**connect_args(Database(url=url)))
+    try:
+        return await connection.fetch(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,91 @@
+"""Deleting a session while others write in it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import asyncpg
+import pytest
+from msgspec.structs import replace
+
+from polyagent.adapters.postgres.engine import open_engine
+from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.adapters.postgres.runs import PostgresRuns
+from polyagent.adapters.postgres.store import PostgresStore
+from polyagent.adapters.system.clock import SystemClock
+from polyagent.domain.account import Actor
+from polyagent.domain.agent import Agent, NewAgent
+from polyagent.domain.errors import NotFound
+from polyagent.domain.ids import new_id
+from polyagent.domain.run import Admitted
+from polyagent.settings import Database
+from tests.contract.tenant import Tenant
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(Database(url=postgres_url), min_size=0)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def tenant(postgres_url: str, pool: Pool) -> AsyncIterator[Tenant]:
+    engine = open_engine(Database(url=postgres_url))
+    yield Tenant(PostgresStore(engine), PostgresRuns(pool), SystemClock())
+    await engine.dispose()
+
+
+async def test_runs_that_are_admitted_as_their_session_goes_are_hidden_with_it_or_refused(
+    tenant: Tenant, pool: Pool
+) -> None:
+    actor = Actor(user_id=new_id(), workspace_id=tenant.id, role="member")
+    agent = await tenant.makes(actor, NewAgent(name="helper"))
+    session = await tenant.talks(actor, agent)
+
+    answers = await asyncio.gather(
+        *(_ask(tenant, actor, agent, session.id) for _ in range(5)),
+        _delete(tenant, actor, session.id),
+        *(_ask(tenant, actor, agent, session.id) for _ in range(5)),
+    )
+
+    runs = await _runs(pool, session.id)
+    assert all(run["hidden"] for run in runs)
+    assert all(run["status"] == "cancelled" or run["cancel_at"] for run in runs)
+    assert len(runs) == 1 + sum(isinstance(answer, Admitted) for answer in answers)
+
+
+async def test_a_cancelled_run_of_a_deleted_session_ends_with_its_event(
+    tenant: Tenant, pool: Pool
+) -> None:
+    actor = Actor(user_id=new_id(), workspace_id=tenant.id, role="member")
+    agent = await tenant.makes(actor, NewAgent(name="helper"))
+    session = await tenant.talks(actor, agent)
+    queued = await _ask(tenant, actor, agent, session.id)
+    assert queued is not None
+
+    await _delete(tenant, actor, session.id)
+
+    events = await pool.fetch(
+        "SELECT seq, type FROM run_events WHERE run_id = $1 ORDER BY seq", queued.run.id
+    )
+    assert [tuple(event) for event in events] == [(1, "run.queued"), (2, "run.cancelled")]
+
+
+async def _ask(tenant: Tenant, actor: Actor, agent: Agent, session_id: UUID) -> Admitted | None:
+    run = replace(tenant.run(agent), session_id=session_id, new_session=False)
+    try:
+        return await tenant.asks(actor, agent, new=run)
+    except NotFound:
+        return None
+
+
+async def _delete(tenant: Tenant, actor: Actor, session_id: UUID) -> None:
+    async with tenant.store.begin(actor) as tx:
+        await tx.sessions.delete(session_id)
+
+
+async def _runs(pool: Pool, session_id: UUID) -> list[asyncpg.Record]:
+    return await pool.fetch(
+        "SELECT status, hidden, cancel_at FROM runs WHERE session_id = $1", session_id
+    )

@@ -1,0 +1,144 @@
+"""A product without engines, for tests of the command line."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from polyagent.adapters.cli.product import Container
+from polyagent.adapters.memory.clock import ManualClock
+from polyagent.adapters.memory.models import ScriptedModels
+from polyagent.adapters.memory.state import State
+from polyagent.adapters.memory.store import MemoryStore
+from polyagent.adapters.vault.passwords import Argon2Passwords
+from polyagent.adapters.vault.tokens import JwtRing
+from polyagent.domain.account import Login
+from polyagent.domain.errors import PolyAgentError
+from polyagent.domain.health import Component
+from polyagent.domain.startup import Prepared, Started
+from polyagent.ports.console import Console, UpOptions
+from polyagent.ports.models import Models
+from polyagent.settings import Settings
+from polyagent.usecases.accounts import LogIn, ManageAccounts
+from polyagent.usecases.health import CheckHealth
+
+T = TypeVar("T")
+
+PREPARED = Prepared(username="admin", password="first-password", created=True)
+
+
+def started(**changes: Any) -> Started:
+    facts: dict[str, Any] = {
+        "url": "http://127.0.0.1:8080",
+        "data_dir": "/data",
+        "prepared": PREPARED,
+        "model": "smollm2-135m-instruct",
+        "model_note": "a demonstration model, often wrong",
+        "engines": {"PostgreSQL": "18.4", "Valkey": "9.1.2"},
+        "seconds": 1.25,
+    }
+    return Started(**facts | changes)
+
+
+class Healthy:
+    def __init__(self, component: Component) -> None:
+        self._component = component
+
+    async def check(self) -> Component:
+        return self._component
+
+
+class FakeProduct:
+    """Keeps what it was called with; `error` is raised wherever work would begin."""
+
+    def __init__(self, error: PolyAgentError | None = None) -> None:
+        self.error = error
+        self.settings = Settings()
+        self.options = UpOptions()
+        self.childrens_config: str | None = None
+        self.calls: list[Any] = []
+        self.code = 0
+        self.url = "http://127.0.0.1:1"
+        self.redis = Component(status="ok", latency_ms=0.5, facts={"version": "9.1.2"})
+        self._state = State()
+
+    def up(self, settings: Settings, options: UpOptions, console: Console) -> int:
+        self._called("up", settings)
+        self.options = options
+        self.childrens_config = os.environ.get("POLYAGENT_CONFIG")
+        console.step("Starting PostgreSQL 18")
+        console.warn("The disk is nearly full.")
+        console.ready(started(data_dir=settings.data_dir))
+        console.stopping("Stopping")
+        return self.code
+
+    def down(self, settings: Settings) -> bool:
+        self._called("down", settings)
+        return self.code == 0
+
+    def reset(self, settings: Settings) -> None:
+        self._called("reset", settings)
+
+    def serve(self, settings: Settings, *, reuse_port: bool) -> int:
+        self._called("serve", settings, reuse_port)
+        return self.code
+
+    def worker(self, settings: Settings) -> int:
+        self._called("worker", settings)
+        return self.code
+
+    def prepare(self, settings: Settings) -> Prepared:
+        self._called("prepare", settings)
+        return PREPARED
+
+    def migrate(self, settings: Settings, revision: str, *, down: bool) -> str:
+        self._called("migrate", settings, revision, down)
+        return "0007"
+
+    def data_dir(self, settings: Settings) -> Path:
+        return Path(str(settings.data_dir))
+
+    def endpoint(self, settings: Settings) -> str:
+        self._called("endpoint", settings)
+        return self.url
+
+    @asynccontextmanager
+    async def opened(self, settings: Settings) -> AsyncIterator[Container]:
+        self._called("opened", settings)
+        yield self._container()
+
+    async def can_log_in(self, username: str, password: str) -> bool:
+        try:
+            await (await self._container().get(LogIn))(Login(username=username, password=password))
+        except PolyAgentError:
+            return False
+        return True
+
+    def _called(self, name: str, settings: Settings, *rest: Any) -> None:
+        if self.error is not None:
+            raise self.error
+        self.settings = settings
+        self.calls.append((name, *rest))
+
+    def _container(self) -> "FakeContainer":
+        return FakeContainer(self._state, self.redis)
+
+
+class FakeContainer:
+    def __init__(self, state: State, redis: Component) -> None:
+        clock = ManualClock()
+        vault = (Argon2Passwords(), JwtRing("s" * 32, 600, 60, clock), clock)
+        store = MemoryStore(state, clock)
+        postgres = Component(status="ok", facts={"version": "18.4"})
+        probes = {"postgres": Healthy(postgres), "redis": Healthy(redis)}
+        self._made: dict[Any, Any] = {
+            ManageAccounts: ManageAccounts(store, *vault),
+            LogIn: LogIn(store, *vault),
+            CheckHealth: CheckHealth(dict(probes)),
+            Models: ScriptedModels(),
+        }
+
+    async def get(self, dependency: type[T], /) -> T:
+        made: T = self._made[dependency]
+        return made
