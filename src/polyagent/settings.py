@@ -1,9 +1,17 @@
-"""Every setting: defaults < configs/config.yaml < the user's file < the environment."""
+"""Every setting with its default and what it may be; `polyagent.configuration` fills them in."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from polyagent.domain.errors import PolyAgentError
+
+
+class SettingsError(PolyAgentError):
+    """The configuration is wrong; `detail` is one line and holds no secret."""
+
+    code = "settings_wrong"
 
 
 class Section(
@@ -13,7 +21,21 @@ class Section(
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Bytes = Annotated[int, Meta(ge=1, le=2**40)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
+DatabaseUrl = Annotated[
+    str, Meta(pattern=r"^postgres(ql)?://", description="postgres://user:password@host:5432/name")
+]
+RedisUrl = Annotated[
+    str,
+    Meta(pattern=r"^(rediss?|unix)://", description="redis://host:6379/0, rediss:// or unix://"),
+]
+AiUrl = Annotated[
+    str, Meta(pattern=r"^(https?://[^/\s]|unix:/)", description="an http:// or https:// address")
+]
+HttpUrl = Annotated[
+    str, Meta(pattern=r"^https?://[^/\s]", description="an http:// or https:// address")
+]
 
 
 class Server(Section, frozen=True):
@@ -26,17 +48,17 @@ class Server(Section, frozen=True):
     write_timeout: Seconds = 30
     chat_wait_s: Seconds = 300
     drain_s: Seconds = 10
-    max_body_bytes: Count = 1_048_576
-    max_chat_bytes: Count = 4_194_304
+    max_body_bytes: Bytes = 1_048_576
+    max_chat_bytes: Bytes = 4_194_304
     metrics_token: str | None = None
 
 
 class Database(Section, frozen=True):
     """`max_open_conns` counts per process; `max_lifetime` is in seconds."""
 
-    url: str | None = None
-    replica_url: str | None = None
-    direct_url: str | None = None
+    url: DatabaseUrl | None = None
+    replica_url: DatabaseUrl | None = None
+    direct_url: DatabaseUrl | None = None
     max_open_conns: Annotated[int, Meta(ge=2, le=10_000)] = 20
     max_idle_conns: Annotated[int, Meta(ge=0, le=10_000)] = 5
     max_lifetime: Seconds = 1800
@@ -46,7 +68,7 @@ class Database(Section, frozen=True):
 
 
 class Redis(Section, frozen=True):
-    url: str | None = None
+    url: RedisUrl | None = None
     pool_size: Count = 50
     max_retries: Annotated[int, Meta(ge=0, le=10)] = 1
     timeout_s: Seconds = 0.5
@@ -55,7 +77,7 @@ class Redis(Section, frozen=True):
 class Ai(Section, frozen=True):
     """`url` is http(s)://... with or without /v1, or unix:/path/to.sock for the embedded model."""
 
-    url: str | None = None
+    url: AiUrl | None = None
     key: str | None = None
     model: str | None = None
     context_tokens: Annotated[int, Meta(ge=256, le=100_000_000)] | None = None
@@ -65,7 +87,7 @@ class Ai(Section, frozen=True):
     total_timeout_s: Seconds = 600
     max_concurrency: Count = 64
     retries: Annotated[int, Meta(ge=0, le=10)] = 2
-    proxy: str | None = None
+    proxy: HttpUrl | None = None
 
 
 class Auth(Section, frozen=True):
@@ -81,18 +103,18 @@ class Log(Section, frozen=True):
 
 
 class Documents(Section, frozen=True):
-    max_upload_bytes: Count = 33_554_432
+    max_upload_bytes: Bytes = 33_554_432
     storage: str = "file:"
 
 
 class Tools(Section, frozen=True):
     """`git_repositories` are directories; a repository in or below one of them may be read."""
 
-    searxng_url: str | None = None
+    searxng_url: HttpUrl | None = None
     git_repositories: tuple[str, ...] = ()
     timeout_s: Seconds = 30
-    max_result_bytes: Count = 262_144
-    proxy: str | None = None
+    max_result_bytes: Bytes = 262_144
+    proxy: HttpUrl | None = None
 
 
 class Queue(Section, frozen=True):

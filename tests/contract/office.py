@@ -21,12 +21,14 @@ from polyagent.domain.event import (
     ToolCompleted,
 )
 from polyagent.domain.ids import new_id
+from polyagent.domain.page import PageAsk
 from polyagent.domain.run import (
     Admitted,
     IdempotencyKey,
     NewRun,
     Run,
     RunError,
+    RunStatus,
     Spec,
     StepRecord,
     Work,
@@ -178,6 +180,20 @@ class Office:
         (taken,) = await self.claims(worker_id, dead_owners=True, run_id=work.run.id)
         return taken
 
+    async def lists(
+        self,
+        actor: Actor | None = None,
+        *,
+        session_id: UUID | None = None,
+        status: RunStatus | None = None,
+        end_user: str | None = None,
+        page: PageAsk = PageAsk(limit=100),  # noqa: B008  # frozen
+    ) -> list[Run]:
+        found = await self.runs.list(
+            actor or self.alice, page, session_id=session_id, status=status, end_user=end_user
+        )
+        return found.items
+
     async def events(self, run_id: UUID, after: int = 0) -> Sequence[Event]:
         return (await self.runs.events(self.alice, run_id, after))[1]
 
@@ -257,10 +273,10 @@ def failed(work: Work, *, retryable: bool = False, begin: int = 1) -> StepRecord
     )
 
 
-def cancelled(work: Work, *, done: int = 0, begin: int = 1) -> StepRecord:
+def cancelled(work: Work, *, begin: int = 1) -> StepRecord:
     end = RunCancelled("It was asked for.")
     return StepRecord(
-        step=done, status="cancelled", usage=Usage(), events=told(work, end, begin=begin)
+        step=work.run.step, status="cancelled", usage=Usage(), events=told(work, end, begin=begin)
     )
 
 

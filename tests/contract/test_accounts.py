@@ -3,10 +3,7 @@
 import pytest
 
 from polyagent.domain.account import Actor
-from polyagent.domain.errors import (
-    NameTaken,
-    NotFound,
-)
+from polyagent.domain.errors import NameTaken, NotFound
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Order
 from tests.contract.tenant import Tenant, read_all

@@ -4,12 +4,7 @@ import pytest
 
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import NewAgent
-from polyagent.domain.errors import (
-    Forbidden,
-    NameTaken,
-    NotFound,
-    PreconditionFailed,
-)
+from polyagent.domain.errors import Forbidden, NameTaken, NotFound, PreconditionFailed
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
 from tests.contract.tenant import Tenant, read_all

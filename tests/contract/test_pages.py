@@ -4,9 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from polyagent.domain.agent import Agent, NewAgent
-from polyagent.domain.errors import (
-    CursorInvalid,
-)
+from polyagent.domain.errors import CursorInvalid
 from polyagent.domain.page import Order, PageAsk
 from tests.contract.tenant import Tenant, read_all
 

@@ -5,9 +5,7 @@ from msgspec.structs import replace
 
 from polyagent.domain.agent import NewAgent
 from polyagent.domain.chat import PatchSession
-from polyagent.domain.errors import (
-    NotFound,
-)
+from polyagent.domain.errors import NotFound
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
 from tests.contract.tenant import Tenant, read_all

@@ -55,6 +55,10 @@ class Teller:
     def stopping(self, text: str) -> None:
         self._tell("stopping", text)
 
+    def confirm(self, question: str) -> bool:
+        self._tell("confirm", question)
+        return True
+
     def ready(self, started: Started) -> None:
         self._tell("ready", started)
 

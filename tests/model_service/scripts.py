@@ -20,11 +20,11 @@ class Ask:
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.body = body
-        messages = body.get("messages") or []
+        messages: list[dict[str, Any]] = body.get("messages") or []
         last = max((n for n, m in enumerate(messages) if m.get("role") == "user"), default=-1)
         since = messages[last + 1 :]
         self.key = _text(messages[last].get("content")) if last >= 0 else ""
-        self.step = sum(message.get("role") == "assistant" for message in since)
+        self.step: int = sum(message.get("role") == "assistant" for message in since)
         self.results = [_text(m.get("content")) for m in since if m.get("role") == "tool"]
 
     @property
@@ -110,13 +110,13 @@ async def toolloop(reply: Reply, rest: str, ask: Ask, stage: Stage) -> None:
 
 
 async def fail(reply: Reply, rest: str, ask: Ask, stage: Stage) -> None:
-    """`fail <status> [<times>]`: then it answers."""
-    status, _, times = rest.partition(" ")
+    """`fail <status> [<times> [<seconds>]]`: then it answers; a 429 asks to wait, a second unless told."""
+    status, times, wait_s, *_ = [*rest.split(" "), "", ""]
     stage.failures[ask.key] += 1
     if times and stage.failures[ask.key] > int(times):
         await say(reply, "It works again.", ask, stage)
         return
-    headers = {"retry_after": "1"} if status == "429" else {}
+    headers = {"retry_after": wait_s or "1"} if status == "429" else {}
     error = {"error": {"message": f"scripted failure {status}", "type": "server_error"}}
     await reply.json(int(status), error, **headers)
 
@@ -198,6 +198,12 @@ async def endless(reply: Reply, rest: str, ask: Ask, stage: Stage) -> None:
         await reply.raw(FLOOD)
 
 
+async def comments(reply: Reply, rest: str, ask: Ask, stage: Stage) -> None:
+    """Comments that never end."""
+    while True:
+        await reply.raw(b": ping\n" * 10_000)
+
+
 async def flood(reply: Reply, rest: str, ask: Ask, stage: Stage) -> None:
     """Text that never ends, whatever `max_tokens` says."""
     while True:
@@ -229,7 +235,7 @@ SCRIPTS: dict[str, Script] = {
         script.__name__: script
         for script in (
             say, slow, long, think, calls, toolloop, fail, refuse, html, reset, garbage, badutf8,
-            nousage, nodone, half, hang, hold, drip, endless, flood, gzipbomb, empty, stub,
+            nousage, nodone, half, hang, hold, drip, endless, comments, flood, gzipbomb, empty, stub,
         )
     },
 }  # fmt: skip

@@ -22,7 +22,8 @@ class ModelService:
     """Plays scripts and keeps what it was asked: `calls` per last user message, `requests` in order.
 
     `strict` refuses conversations as strict providers do; `refuses` names fields that it takes with a
-    400; `models` is what it lists (names, or whole objects), None for no list at all.
+    400; `models` is what it lists (names, or whole objects), None for no list at all; `listing` is its
+    whole answer instead, with the status `lists_with`.
     """
 
     def __init__(
@@ -31,6 +32,8 @@ class ModelService:
         strict: bool = False,
         refuses: Collection[str] = (),
         models: Sequence[str | dict[str, Any]] | None = ("scripted",),
+        listing: Any = None,
+        lists_with: int = 200,
         key: str | None = None,
         port: int = 0,
         socket: Path | None = None,
@@ -43,6 +46,8 @@ class ModelService:
         self._strict = strict
         self._refuses = refuses
         self._models = models
+        self._listing = listing
+        self._lists_with = lists_with
         self._key = key
         self._port = port
         self._socket = socket
@@ -63,9 +68,7 @@ class ModelService:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        await self.hang_up()
         await self._server.wait_closed()
 
     async def arrived(self, name: str) -> None:
@@ -78,6 +81,12 @@ class ModelService:
     async def left(self, key: str) -> None:
         """Wait until a client went away while it was being answered."""
         await self._stage.departures[key].wait()
+
+    async def hang_up(self) -> None:
+        """Close the connections that are open, as services do with idle ones."""
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(self._serve(reader, writer))
@@ -134,7 +143,8 @@ class ModelService:
     async def _list(self, reply: Reply) -> None:
         self.listings += 1
         models = [{"id": m} if isinstance(m, str) else m for m in self._models or ()]
-        await reply.json(200, {"object": "list", "data": models})
+        whole = {"object": "list", "data": models} if self._listing is None else self._listing
+        await reply.json(self._lists_with, whole)
 
     async def _chat(self, body: dict[str, Any], reply: Reply) -> None:
         ask = Ask(body)

@@ -284,7 +284,9 @@ async def test_an_error_in_the_stream_may_be_a_refusal(models: Models) -> None:
 @pytest.mark.parametrize(
     "lines",
     [
-        pytest.param([": a comment", "data:" + d({"content": "x"})[6:], fin("stop")], id="no space"),
+        pytest.param(
+            [": a comment", "data:" + d({"content": "x"})[6:], fin("stop")], id="no space"
+        ),
         pytest.param(["\ufeff" + d({"content": "x"}), fin("stop")], id="byte order mark"),
         pytest.param([d({"content": "x"}), 'data: "ping"', "data: 1", fin("stop")], id="pings"),
         pytest.param(['data: {"choices":[]}', d({"content": "x"}), fin("stop")], id="no choices"),
@@ -299,7 +301,9 @@ async def test_an_error_in_the_stream_may_be_a_refusal(models: Models) -> None:
         pytest.param(
             ['data: {"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}'], id="whole"
         ),
-        pytest.param([d({"content": "x"}), fin("stop"), 'data: {"choi'], id="rubbish after the end"),
+        pytest.param(
+            [d({"content": "x"}), fin("stop"), 'data: {"choi'], id="rubbish after the end"
+        ),
     ],
 )
 async def test_what_services_get_wrong_is_read_all_the_same(

@@ -17,8 +17,8 @@ from tests.openai.caller import (
     HastyClock,
     answer,
     ask,
-    calls_of,
     caller,
+    calls_of,
     end_of,
     text_of,
     thought_of,
@@ -214,7 +214,9 @@ async def test_a_prompt_that_is_too_long_is_told_with_the_window(
 
 
 async def test_other_refusals_are_not_tried_again(service: ModelService, models: Models) -> None:
-    body = '{"error":{"message":"no\\u0000 temperature, see https://x.example/y?key=sk-123456789 "}}'
+    body = (
+        '{"error":{"message":"no\\u0000 temperature, see https://x.example/y?key=sk-123456789 "}}'
+    )
 
     with pytest.raises(ModelServiceRefused) as caught:
         await answer(models, ask(f"refuse 400 {body}"))

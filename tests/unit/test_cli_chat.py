@@ -211,20 +211,20 @@ def test_an_agent_that_is_none_is_said(server: ScriptedServer, chat: Chat) -> No
 
 
 def test_a_broken_stream_is_taken_up_where_it_was(server: ScriptedServer, chat: Chat) -> None:
-    server.on(CHAT, streams(delta(1, "Hel")))
+    server.on(CHAT, streams(completed(1, "One"), delta(2, "Tw")))
     server.on(
         EVENTS,
         hangs_up,
         says(503, {"detail": "starting"}, "application/problem+json"),
-        streams(event(20, "run.resumed", reason="takeover", discard_step=1), delta(21, "He")),
-        streams(delta(21, "He"), completed(22, "Hello"), done(23)),
+        streams(event(20, "run.resumed", reason="takeover", discard_step=2), completed(21, "Two")),
+        streams(completed(21, "Two"), completed(22, "Three"), done(23)),
     )
 
     result = chat("Hi")
 
-    assert (result.exit_code, result.stdout) == (0, "Hello\n")
+    assert (result.exit_code, result.stdout) == (0, "One\nTwo\nThree\n")
     seen = [headers["last-event-id"] for headers, _ in server.of(EVENTS)]
-    assert seen == ["1", "1", "1", "21"]
+    assert seen == ["2", "2", "2", "21"]
 
 
 def test_an_ask_whose_answer_was_lost_is_asked_again_under_the_same_key(
@@ -241,7 +241,8 @@ def test_an_ask_whose_answer_was_lost_is_asked_again_under_the_same_key(
 
 def test_the_end_of_a_child_run_is_not_the_end(server: ScriptedServer, chat: Chat) -> None:
     child: dict[str, Any] = {"path": [SESSION], "message_id": None, "usage": {}}
-    server.on(CHAT, streams(event(1, "run.completed", **child), completed(2, "Hello"), done(3)))
+    server.on(CHAT, streams(event(1, "run.completed", **child)))
+    server.on(EVENTS, streams(completed(2, "Hello"), done(3)))
 
     assert chat("Hi").stdout == "Hello\n"
 

@@ -22,11 +22,11 @@ def test_into_a_pipe_goes_a_line_a_step() -> None:
 
 def test_on_a_terminal_each_step_stays_with_the_time_it_took() -> None:
     master, slave = pty.openpty()
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=slave) as process:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=slave):
         os.close(slave)
         screen = b""
-        while process.poll() is None or b"Stopping" not in screen:
-            screen += _read(master)
+        while chunk := _read(master):
+            screen += chunk
     os.close(master)
 
     text = screen.decode()

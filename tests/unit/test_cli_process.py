@@ -15,7 +15,7 @@ LIMIT_S = 60
 def run(*words: str, tmp_path: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     named = {"DATABASE_URL", "REDIS_URL", "PYTHON_AI_URL", "JWT_SECRET"}
     outer = {name: value for name, value in os.environ.items() if name not in named}
-    env = {**outer, "POLYAGENT_DATA_DIR": str(tmp_path), **environ}
+    env = {**outer, "COLUMNS": "80", "POLYAGENT_DATA_DIR": str(tmp_path), **environ}
     command = [sys.executable, "-m", "polyagent", *words]
     return subprocess.run(
         command, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False

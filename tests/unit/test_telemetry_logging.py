@@ -188,3 +188,12 @@ def test_long_text_is_looked_through_in_one_pass(piece: str) -> None:
 def test_other_objects_are_told_as_text() -> None:
     assert redacted(ValueError("password=pw")) == "password=[redacted]"
     assert redacted(("a", b"b")) == ["a", "b'b'"]
+
+
+def test_what_people_search_for_is_not_logged() -> None:
+    stream = io.StringIO()
+    configure_logging(Log(level="debug", format="json"), stream)
+
+    logging.getLogger("httpx").info("HTTP Request: GET %s", "http://search/?q=secret")
+
+    assert stream.getvalue() == ""

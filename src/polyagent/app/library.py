@@ -8,6 +8,8 @@ from dishka import AsyncContainer, Provider, make_async_container
 from polyagent.app.ground import settled
 from polyagent.settings import Settings
 
+OPEN_WAIT_S = 3.0
+
 
 def container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Return the use cases over the real engines; a provider in `overrides` replaces any port.
@@ -51,7 +53,7 @@ async def opened(settings: Settings) -> AsyncIterator[AsyncContainer]:
 
     Raises `SettingsError`, `EngineError`.
     """
-    use_cases = container(settled(settings))
+    use_cases = container(settled(settings, wait_s=OPEN_WAIT_S))
     try:
         yield use_cases
     finally:

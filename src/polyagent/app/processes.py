@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import msgspec
+
 from polyagent.app.ground import UNDER_UP, data_dir, hand_on, handed, settled
 from polyagent.domain.startup import Prepared
 from polyagent.ports.console import Console, UpOptions
@@ -33,6 +35,7 @@ def up(settings: Settings, options: UpOptions, console: Console) -> int:
     from polyagent.adapters.engines.plan import Plan
     from polyagent.adapters.engines.supervisor import up as supervise
 
+    settings = _with_neighbour(settings, options, console)
     server = settings.server
     listen = ("--host", server.host, "--port", str(server.port), "--workers", str(server.workers))
     place = data_dir(settings)
@@ -47,9 +50,35 @@ def up(settings: Settings, options: UpOptions, console: Console) -> int:
         prepare=_command("prepare"),
         gateway=_command("serve", *listen),
         worker=_command("worker"),
-        environment={**os.environ, UNDER_UP: "1", "POLYAGENT_DATA_DIR": str(place)},
+        environment=_environment(settings),
     )
     return supervise(plan, console)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return what the children of an `up` find: ours, and what it alone decided."""
+    ours = {UNDER_UP: "1", "POLYAGENT_DATA_DIR": str(data_dir(settings))}
+    if settings.ai.url is not None:
+        ours["PYTHON_AI_URL"] = settings.ai.url
+    return {**os.environ, **ours}
+
+
+def _with_neighbour(settings: Settings, options: UpOptions, console: Console) -> Settings:
+    """Where no model is configured, offer one that already runs on this machine."""
+    from polyagent.adapters.engines.neighbours import neighbour
+
+    if settings.ai.url is not None or options.model_file is not None:
+        return settings
+    found = neighbour()
+    if found is None:
+        return settings
+    if not options.ask:
+        console.warn(f"{found.name} runs here; to use it: PYTHON_AI_URL={found.url}")
+        return settings
+    if not console.confirm(f"{found.name} runs here with {found.model}. Answer with it?"):
+        return settings
+    ai = msgspec.structs.replace(settings.ai, url=found.url)
+    return msgspec.structs.replace(settings, ai=ai)
 
 
 def _command(*words: str) -> tuple[str, ...]:
@@ -57,13 +86,13 @@ def _command(*words: str) -> tuple[str, ...]:
 
 
 def down(settings: Settings) -> bool:
-    from polyagent.adapters.engines.supervisor import down as stop
+    from polyagent.adapters.engines.control import down as stop
 
     return stop(data_dir(settings))
 
 
 def reset(settings: Settings) -> None:
-    from polyagent.adapters.engines.supervisor import reset as erase
+    from polyagent.adapters.engines.control import reset as erase
 
     erase(data_dir(settings))
 

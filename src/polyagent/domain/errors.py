@@ -192,6 +192,12 @@ class LimitReached(PolyAgentError):
     code = "limit_reached"
 
 
+class ToolFailed(PolyAgentError):
+    """A tool could not do what it was asked; the detail is written for the model."""
+
+    code = "tool_failed"
+
+
 class ToolInDoubt(PolyAgentError):
     """A `once` call was caught by a failure, and the agent's policy is to stop then."""
 

@@ -42,6 +42,13 @@ class RunError(msgspec.Struct, frozen=True, kw_only=True):
     retryable: bool = False
 
 
+POISONED = RunError(
+    code="run_poisoned",
+    detail="Three processes in a row ended while they worked on this run, before it made a step.",
+)
+CANCELLED = RunError(code="cancelled", detail="It was asked for.")
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """All that executing a run needs, fixed when it is admitted: a later change of its agent is none of its business.
 

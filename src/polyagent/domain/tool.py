@@ -51,6 +51,14 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a web search found: text of strangers."""
+
+    title: str
+    url: str
+    snippet: str
+
+
 class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a tool may know of its call. The same `idempotency_key` means the same call again."""
 
@@ -84,7 +92,7 @@ def arguments_of(text: str) -> dict[str, Any] | str:
     """
     value: Any = text.strip().removeprefix("\ufeff").strip()
     value = _FENCE.sub(r"\1", value)
-    for _ in range(2):
+    for _ in range(3):
         if value in ("", "null"):
             return {}
         try:

@@ -21,6 +21,9 @@ class Console(Protocol):
 
     def warn(self, text: str) -> None: ...
 
+    def confirm(self, question: str) -> bool:
+        """Ask a person; yes is the default."""
+
     def ready(self, started: Started) -> None: ...
 
     def stopping(self, text: str) -> None: ...

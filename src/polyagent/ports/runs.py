@@ -34,8 +34,8 @@ class Runs(Protocol):
     ) -> Ground:
         """Read all that admitting needs.
 
-        The agent is the one named, else the session's, else the workspace's built-in one of
-        `agent_type`, else `general`. A session must be the actor's own, and `end_user`, if given, its.
+        The agent is the one named, else the workspace's built-in one of `agent_type`, else the
+        session's, else `general`. A session must be the actor's own, and `end_user`, if given, its.
         Raises `NotFound`.
         """
 

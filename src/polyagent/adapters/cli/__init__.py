@@ -1,0 +1,1 @@
+"""The command line: `polyagent up`, `serve`, `chat` and the rest."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, Valkey and a language model on this machine, and the supervisor behind `polyagent up`."""

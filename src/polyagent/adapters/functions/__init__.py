@@ -1,0 +1,1 @@
+"""Tools that are Python functions: the built-in ones, and an operator's own."""

@@ -1,0 +1,1 @@
+"""The HTTP front: Litestar behind our own edge, served by granian."""

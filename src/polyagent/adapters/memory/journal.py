@@ -10,12 +10,11 @@ from polyagent.adapters.memory.ledger import Ledger
 from polyagent.adapters.memory.state import CallRow, RunRow, State
 from polyagent.domain.errors import Cancelled, Fenced, ToolInDoubt
 from polyagent.domain.event import EPOCH, Event, EventBody, RunFailed, RunResumed, RunStarted
-from polyagent.domain.run import FINAL, MAX_STALLS, Beat, Lease, RunError, StepRecord, Work
+from polyagent.domain.run import FINAL, MAX_STALLS, POISONED, Beat, Lease, StepRecord, Work
 from polyagent.domain.tool import ToolResult
 from polyagent.ports.clock import Clock
 
 LEASE_S = 4.0
-POISONED = "Three processes in a row ended while they worked on this run, before it made a step."
 
 
 class MemoryJournal:
@@ -73,8 +72,7 @@ class MemoryJournal:
             row, run=run, owner=worker_id, epoch=row.epoch + 1, stalls=row.stalls + is_stalled
         )
         if new.stalls >= MAX_STALLS:
-            error = RunError(code="run_poisoned", detail=POISONED)
-            ended = replace(run, status="failed", error=error, finished_at=now)
+            ended = replace(run, status="failed", error=POISONED, finished_at=now)
             new = replace(new, run=ended, owner=None)
             self._ledger.drop_calls(run.id)
         self._ledger.put(new)

@@ -21,13 +21,12 @@ from polyagent.domain.errors import (
 )
 from polyagent.domain.event import EPOCH, Event, RunCancelled, RunQueued, RunStarted
 from polyagent.domain.page import Page, PageAsk
-from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Run, RunError, RunStatus
+from polyagent.domain.run import CANCELLED, Admitted, IdempotencyKey, NewRun, Run, RunStatus
 from polyagent.ports.clock import Clock
 from polyagent.ports.runs import Ground
 
 KEY_LIFETIME = timedelta(hours=24)
 UNFINISHED = ("queued", "running", "waiting")
-REASON = "It was asked for."
 
 
 class MemoryRuns:
@@ -48,7 +47,7 @@ class MemoryRuns:
         session = None if session_id is None else self._session(actor, session_id)
         if session is not None and end_user not in (None, session.end_user):
             raise NotFound(f"There is no session {session_id}.")
-        if agent_id is None and session is not None:
+        if agent_id is None and agent_type is None and session is not None:
             agent_id = session.agent_id
         agent = self._agent(actor, agent_id) if agent_id else self._builtin(actor, agent_type)
         if agent.status != "active":
@@ -244,9 +243,8 @@ class MemoryRuns:
         row = replace(row, cancel_at=row.cancel_at or now)
         if row.run.status != "running":
             last = self._state.events[run_id][-1].id
-            self._ledger.tell(row, last + 1, now, RunCancelled(REASON))
-            error = RunError(code="cancelled", detail=REASON)
-            ended = replace(row.run, status="cancelled", finished_at=now, error=error)
+            self._ledger.tell(row, last + 1, now, RunCancelled(CANCELLED.detail))
+            ended = replace(row.run, status="cancelled", finished_at=now, error=CANCELLED)
             row = replace(row, run=ended)
         self._ledger.put(row)
         return row.run

@@ -1,0 +1,1 @@
+"""The client of model services that speak the OpenAI protocol."""

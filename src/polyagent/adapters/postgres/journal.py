@@ -13,11 +13,10 @@ from polyagent.adapters.postgres.pool import Pool
 from polyagent.adapters.postgres.rows import works_of
 from polyagent.domain.errors import Cancelled, Fenced, ToolInDoubt
 from polyagent.domain.event import Event
-from polyagent.domain.run import MAX_STALLS, Beat, Lease, StepRecord, Work
+from polyagent.domain.run import MAX_STALLS, POISONED, Beat, Lease, StepRecord, Work
 from polyagent.domain.tool import ToolResult
 
 CLAIM_TRIES = 3
-POISONED = "Three processes in a row ended while they worked on this run, before it made a step."
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -41,10 +40,11 @@ class PostgresJournal:
     async def _claim(
         self, worker_id: UUID, limit: int, run_id: UUID | None, dead_owners: bool
     ) -> Sequence[asyncpg.Record]:
+        poisoned = _ENCODE(POISONED).decode()
         for _ in range(CLAIM_TRIES):
             try:
                 return await self._pool.fetch(
-                    sql.CLAIM, worker_id, limit, run_id, dead_owners, MAX_STALLS, POISONED, STALE_S
+                    sql.CLAIM, worker_id, limit, run_id, dead_owners, MAX_STALLS, poisoned, STALE_S
                 )
             except asyncpg.UniqueViolationError:
                 continue  # a session that was free when we looked was entered: look again

@@ -32,7 +32,16 @@ from polyagent.domain.errors import (
 )
 from polyagent.domain.event import EPOCH, Event
 from polyagent.domain.page import Page, PageAsk
-from polyagent.domain.run import Admitted, IdempotencyKey, Lease, NewRun, Run, RunStatus, Work
+from polyagent.domain.run import (
+    CANCELLED,
+    Admitted,
+    IdempotencyKey,
+    Lease,
+    NewRun,
+    Run,
+    RunStatus,
+    Work,
+)
 from polyagent.ports.runs import Ground
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -166,7 +175,7 @@ class PostgresRuns:
     async def cancel(self, actor: Actor, run_id: UUID) -> Run:
         with translated():
             text = await self._pool.fetchval(
-                sql.CANCEL, *_rights(actor), run_id, "It was asked for."
+                sql.CANCEL, *_rights(actor), run_id, _ENCODE(CANCELLED).decode()
             )
         if text is not None:
             return run_of(text)
@@ -182,7 +191,8 @@ def _rights(actor: Actor) -> tuple[UUID, UUID, bool]:
 
 def _active(text: str | None, agent_id: UUID | None) -> Agent:
     if text is None:
-        raise NotFound(f"There is no agent {agent_id}." if agent_id else "There is no such agent.")
+        what = f"agent {agent_id}" if agent_id else "such agent: name another"
+        raise NotFound(f"There is no {what}.")
     agent = agent_of(text)
     if agent.status != "active":
         raise Impossible(
@@ -201,8 +211,12 @@ def _refused(run: NewRun, row: asyncpg.Record) -> NotFound | SessionBusy:
 
 def _is_fresh(ground: Ground, message_count: int | None) -> bool:
     """Say whether the history is as it was read: no run was or has been at work on it since."""
+    if message_count is None:
+        return True  # a new session has none
     session = ground.session
-    return session is None or (session.status == "idle" and session.message_count == message_count)
+    return (
+        session is not None and session.status == "idle" and session.message_count == message_count
+    )
 
 
 def _told(new: NewRun, row: asyncpg.Record) -> Run:

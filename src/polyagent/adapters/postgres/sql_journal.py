@@ -2,8 +2,8 @@
 
 from polyagent.adapters.postgres.sql_json import MESSAGES, RUN
 
-# 1 worker, 2 how many, 3 run or NULL, 4 whether dead owners count, 5 the most stalls, 6 what to say of
-# a run with so many, 7 after how many seconds a beat is stale. The planner cannot know 2: without the
+# 1 worker, 2 how many, 3 run or NULL, 4 whether dead owners count, 5 the most stalls, 6 the error of a
+# run with so many, 7 after how many seconds a beat is stale. The planner cannot know 2: without the
 # limits of 64 it expects thousands of rows, and reads whole tables to join them.
 CLAIM = """
 WITH left_behind AS (
@@ -60,8 +60,7 @@ WITH left_behind AS (
         status = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN 'failed' ELSE 'running' END,
         owner = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN NULL ELSE $1::uuid END,
         finished_at = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN now() END,
-        error = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN
-            jsonb_build_object('code', 'run_poisoned', 'detail', $6::text) END
+        error = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN $6::text::jsonb END
     FROM claimed c WHERE r.id = c.id
     RETURNING r.*, c.is_new, c.is_stalled
 ), told AS (

@@ -14,7 +14,7 @@ WITH s AS (
     WHERE id = $4 AND workspace_id = $1 AND user_id = $2 AND deleted_at IS NULL
         AND ($5::text IS NULL OR end_user = $5)
 ), wanted AS (
-    SELECT coalesce($6::uuid, (SELECT agent_id FROM s), (
+    SELECT coalesce($6::uuid, (SELECT agent_id FROM s WHERE $7::text IS NULL), (
         SELECT id FROM agents
         WHERE workspace_id = $1 AND builtin AND deleted_at IS NULL
             AND type = coalesce($7::text, 'general')
@@ -186,22 +186,21 @@ LIST = {
     "asc": _LISTED + "AND ($7::uuid IS NULL OR r.id > $7) ORDER BY r.id LIMIT $8",
 }
 
-# as GET; 5 the reason
+# as GET; 5 the error of a run that is cancelled there and then
 CANCEL = f"""
 WITH r AS (
     UPDATE runs r SET
         cancel_at = coalesce(r.cancel_at, now()),
         status = CASE WHEN r.status = 'running' THEN r.status ELSE 'cancelled' END,
         finished_at = CASE WHEN r.status = 'running' THEN NULL ELSE now() END,
-        error = CASE WHEN r.status = 'running' THEN r.error
-            ELSE jsonb_build_object('code', 'cancelled', 'detail', $5::text) END
+        error = CASE WHEN r.status = 'running' THEN r.error ELSE $5::text::jsonb END
     WHERE r.id = $4 AND r.workspace_id = $1 AND (r.user_id = $2 OR $3::boolean) AND NOT r.hidden
         AND r.status IN ('queued', 'running', 'waiting')
     RETURNING r.*
 ), told AS (
     INSERT INTO run_events (run_id, seq, type, data, at)
     SELECT r.id, 1 + coalesce((SELECT max(seq) FROM run_events e WHERE e.run_id = r.id), 0),
-        'run.cancelled', jsonb_build_object('reason', $5::text), now()
+        'run.cancelled', jsonb_build_object('reason', r.error->'detail'), now()
     FROM r WHERE r.status = 'cancelled'
 )
 SELECT {RUN} AS run FROM r

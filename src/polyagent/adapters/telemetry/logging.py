@@ -93,6 +93,9 @@ def _route_stdlib(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    for client in ("httpx", "httpcore"):
+        # they tell whole addresses and headers below that: what people search for is in there
+        logging.getLogger(client).setLevel(max(level, logging.WARNING))
 
 
 def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -11,7 +11,7 @@ from polyagent.domain.event import (
     RunFailed,
     ToolCompleted,
 )
-from polyagent.domain.run import RunDefaults, RunError, RunStatus, StepRecord, Work
+from polyagent.domain.run import CANCELLED, RunDefaults, RunError, RunStatus, StepRecord, Work
 from polyagent.domain.tool import ToolCall, ToolResult
 from polyagent.domain.usage import Usage
 from polyagent.ports.clock import Clock
@@ -52,6 +52,11 @@ class State:
     def open_calls(self) -> list[ToolCall]:
         calls = self.steps[-1].tool_calls if self.steps else ()
         return [call for call in calls if call.is_open]
+
+    def key_of(self, call: ToolCall) -> str:
+        """Return the idempotency key under which a call is made, however often it is."""
+        position = [each.id for each in self.steps[-1].tool_calls].index(call.id)
+        return f"{self.work.run.id}/{self.done}/{position}"
 
     async def commit(
         self,
@@ -116,7 +121,7 @@ class State:
         await self._end("failed", failed, error)
 
     async def cancel(self) -> None:
-        await self._end("cancelled", RunCancelled("It was asked for."), None)
+        await self._end("cancelled", RunCancelled(CANCELLED.detail), CANCELLED)
 
     async def _end(
         self, status: RunStatus, last: RunFailed | RunCancelled, error: RunError | None

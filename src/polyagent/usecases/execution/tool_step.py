@@ -58,7 +58,7 @@ class ToolStep:
             workspace_id=run.work.workspace_id,
             user_id=run.work.user_id,
             run_id=run.work.run.id,
-            idempotency_key=f"{run.work.run.id}/{call.id}",
+            idempotency_key=run.key_of(call),
             attempt=attempt,
         )
         try:

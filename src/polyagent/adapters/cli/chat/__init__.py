@@ -1,0 +1,1 @@
+"""A talk with an agent, in the terminal."""

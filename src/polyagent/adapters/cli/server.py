@@ -1,0 +1,148 @@
+"""A running server, over HTTP."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+import msgspec
+
+from polyagent.adapters.cli.exits import Failed
+from polyagent.domain.errors import Unavailable
+from polyagent.domain.health import Health
+
+SILENCE_S = 45.0  # a stream says something every 15 s
+DIRECT = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}  # past any proxy
+AWAY = frozenset({502, 503, 504})
+
+
+class Lost(Unavailable):
+    """The connection broke: what was asked may have been done."""
+
+
+class Away(Lost):
+    """No server answers, or not now: nothing was done."""
+
+
+class Server:
+    """`token` gives a fresh access token each time."""
+
+    def __init__(self, url: str, token: Callable[[], str]) -> None:
+        timeout = httpx.Timeout(30, connect=5, read=SILENCE_S)
+        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, mounts=DIRECT)
+        self._url = url
+        self._new_token = token
+        self._token: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def health(self) -> Health:
+        with self._reaching():
+            response = self._http.get("/health")
+        try:
+            return msgspec.json.decode(response.content, type=Health)
+        except msgspec.DecodeError as error:
+            raise self._stranger() from error
+
+    def agent_named(self, name: str) -> UUID:
+        """Raises `Failed` if there is no such agent."""
+        cursor: dict[str, str] = {}
+        while True:
+            page = self._json("GET", "/api/v1/agents", params={"limit": "100", **cursor})
+            for agent in page["items"]:
+                if agent["name"] == name:
+                    return UUID(agent["id"])
+            if not page["next_cursor"]:
+                raise Failed(f"There is no agent named {name}.")
+            cursor = {"cursor": page["next_cursor"]}
+
+    def cancel(self, run_id: str) -> None:
+        self._json("POST", f"/api/v1/runs/{run_id}/cancel")
+
+    @contextmanager
+    def asking(self, ask: Mapping[str, Any], key: str) -> Iterator[httpx.Response]:
+        """Ask and stream the answer; the same `key` again means the same run."""
+        headers = {"Idempotency-Key": key}
+        with self._streaming("POST", "/api/v1/chat/stream", json=ask, headers=headers) as response:
+            yield response
+
+    @contextmanager
+    def following(self, run_id: str, after: int) -> Iterator[httpx.Response]:
+        """Stream the events of a run after the one with the id `after`."""
+        headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
+        path = f"/api/v1/runs/{run_id}/events"
+        with self._streaming("GET", path, headers=headers) as response:
+            yield response
+
+    @contextmanager
+    def _streaming(self, method: str, path: str, **request: Any) -> Iterator[httpx.Response]:
+        with self._reaching():
+            response = self._sent(self._http.build_request(method, path, **request), stream=True)
+            try:
+                if not (response.status_code == httpx.codes.NO_CONTENT or _is_stream(response)):
+                    raise self._stranger()
+                yield response
+            finally:
+                response.close()
+
+    def _json(self, method: str, path: str, **request: Any) -> Any:
+        with self._reaching():
+            response = self._sent(self._http.build_request(method, path, **request))
+        try:
+            return response.json()
+        except ValueError as error:
+            raise self._stranger() from error
+
+    def _sent(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+        """Raises `Away`, and `Failed` for what is refused."""
+        response = self._authorised(request, stream=stream)
+        if response.is_success:
+            return response
+        response.read()
+        kind = Away if response.status_code in AWAY else Failed
+        raise kind(_problem(response))
+
+    def _authorised(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        """Send with a token, and once more with a new one if that has run out."""
+        request.headers["Authorization"] = f"Bearer {self._bearer(renew=False)}"
+        response = self._http.send(request, stream=stream)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            response.close()
+            request.headers["Authorization"] = f"Bearer {self._bearer(renew=True)}"
+            response = self._http.send(request, stream=stream)
+        return response
+
+    def _bearer(self, *, renew: bool) -> str:
+        if self._token is None or renew:
+            self._token = self._new_token()
+        return self._token
+
+    def _stranger(self) -> Failed:
+        return Failed(f"What answers at {self._url} is no PolyAgent server.")
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Away(f"No server answers at {self._url}; start one: polyagent up") from error
+        except httpx.TransportError as error:
+            raise Lost(f"The connection to {self._url} broke: {error}") from error
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    kind: str = response.headers.get("Content-Type", "")
+    return kind.startswith("text/event-stream")
+
+
+def _problem(response: httpx.Response) -> str:
+    """Return what an answer in the form of RFC 9457 says, else its status."""
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"The server answered {response.status_code} {response.reason_phrase}."

@@ -1,0 +1,1 @@
+"""Children: started so that they end with us, started again when they end alone."""

@@ -1,0 +1,53 @@
+"""What makes a Python function a tool."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from polyagent.domain.tool import CallContext, Effect, Tool
+
+
+class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of a tool's arguments: their JSON Schema is read off the fields.
+
+    A field is described to the model by `Annotated[..., msgspec.Meta(description=...)]`.
+    """
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """`call` gets an instance of `arguments` and returns what JSON can say.
+
+    It raises `ToolFailed` with a sentence for the model; anything else that it raises is logged, and
+    the model learns only that the tool broke.
+    """
+
+    name: str
+    description: str
+    arguments: type[Arguments]
+    call: Callable[[Any, CallContext], Awaitable[Any]]
+    effect: Effect = "once"
+    category: str = "general"
+    source: str = "function"
+    unavailable_reason: str | None = None
+
+    def described(self) -> Tool:
+        return Tool(
+            name=self.name,
+            description=self.description,
+            parameters=_schema(self.arguments),
+            category=self.category,
+            effect=self.effect,
+            source=self.source,
+            available=self.unavailable_reason is None,
+            unavailable_reason=self.unavailable_reason,
+        )
+
+
+def _schema(arguments: type[Arguments]) -> dict[str, Any]:
+    """Return the schema with its object at the root: model services take no `$ref` there."""
+    _, components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
+    schema: dict[str, Any] = components.pop(arguments.__name__)
+    for of_the_class in ("title", "description"):
+        schema.pop(of_the_class, None)
+    return schema | {"$defs": components} if components else schema

@@ -1,0 +1,74 @@
+"""The port Tools over Python functions."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from polyagent.adapters.functions.function import Function
+from polyagent.adapters.functions.results import storable
+from polyagent.domain.errors import ToolFailed, ToolUnknown
+from polyagent.domain.text import clean_json
+from polyagent.domain.tool import CallContext, Tool, ToolResult
+
+log = structlog.get_logger("polyagent.tools")
+
+
+class FunctionTools:
+    def __init__(
+        self, functions: Iterable[Function], *, timeout_s: float, max_result_bytes: int
+    ) -> None:
+        self._functions = {f.name: f for f in sorted(functions, key=lambda f: f.name)}
+        self._tools = {name: function.described() for name, function in self._functions.items()}
+        self._timeout_s = timeout_s
+        self._max_result_bytes = max_result_bytes
+
+    def list(self) -> Sequence[Tool]:
+        return [*self._tools.values()]
+
+    def get(self, name: str) -> Tool:
+        self._function(name)
+        return self._tools[name]
+
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], context: CallContext
+    ) -> ToolResult:
+        function = self._function(name)
+        try:
+            result = await self._result(function, arguments, context)
+        except ToolFailed as error:
+            return ToolResult(state="failed", error=storable(error.detail, max_bytes=10_000))
+        except Exception:
+            # an operator's own function may raise anything; its run goes on
+            log.exception("tool_broke", tool=name)
+            return ToolResult(state="failed", error=f"The tool {name} broke on these arguments.")
+        return ToolResult(state="done", result=result)
+
+    async def _result(
+        self, function: Function, arguments: Mapping[str, Any], context: CallContext
+    ) -> Any:
+        if function.unavailable_reason is not None:
+            raise ToolFailed(function.unavailable_reason)
+        given = _given(function, arguments)
+        try:
+            async with asyncio.timeout(self._timeout_s) as deadline:
+                result = await function.call(given, context)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise ToolFailed(f"It took longer than {self._timeout_s:g} s.") from error
+        return storable(result, max_bytes=self._max_result_bytes)
+
+    def _function(self, name: str) -> Function:
+        if name not in self._functions:
+            raise ToolUnknown(f"There is no tool {name!r} here.")
+        return self._functions[name]
+
+
+def _given(function: Function, arguments: Mapping[str, Any]) -> Any:
+    try:
+        return msgspec.convert(clean_json(dict(arguments)), function.arguments)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ToolFailed(f"The arguments do not fit: {error}.") from error

@@ -1,0 +1,101 @@
+"""The web application of one gateway process."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from dishka import AsyncContainer
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.routes import HTTPRoute
+from litestar.types import ControllerRouterHandler
+
+from polyagent.adapters.http.actor import Guard, require_permissions
+from polyagent.adapters.http.asks.paging import newest_first
+from polyagent.adapters.http.call import Call
+from polyagent.adapters.http.docs import DocsController, docs_files
+from polyagent.adapters.http.drain import Drain
+from polyagent.adapters.http.edge import Edge
+from polyagent.adapters.http.errors import on_defect, on_error, on_framework_error
+from polyagent.adapters.http.openapi import Document
+from polyagent.adapters.http.reader import Reader
+from polyagent.adapters.http.routes.agents import AgentController
+from polyagent.adapters.http.routes.chat import ChatController
+from polyagent.adapters.http.routes.health import HealthController
+from polyagent.adapters.http.routes.metrics import MetricsController
+from polyagent.adapters.http.routes.problems import ProblemController
+from polyagent.adapters.http.routes.runs import RunController
+from polyagent.adapters.http.routes.sessions import SessionController
+from polyagent.adapters.http.routes.tools import ToolController
+from polyagent.adapters.http.routes.users import UserController
+from polyagent.domain.errors import PolyAgentError
+from polyagent.settings import Server, Settings
+from polyagent.usecases.follow_run import FollowRun
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def build(
+    container: AsyncContainer, settings: Settings, drain: Drain, *, lifespan: Sequence[Lifespan]
+) -> Litestar:
+    """Return the application over the use cases in `container`, which stays the caller's to close."""
+
+    @asynccontextmanager
+    async def draining(_: Litestar) -> AsyncIterator[None]:
+        with drain.signalled():
+            yield
+
+    routes = _routes(settings.server)
+    app = Litestar(
+        route_handlers=[*routes, DocsController, docs_files()],
+        guards=[Guard(container)],
+        dependencies=_dependencies(container, drain, routes),
+        exception_handlers={
+            PolyAgentError: on_error,
+            HTTPException: on_framework_error,
+            Exception: on_defect,
+        },
+        request_class=Call,
+        request_max_body_size=settings.server.max_body_bytes,
+        lifespan=[draining, *lifespan],
+        openapi_config=None,
+        logging_config=None,
+    )
+    require_permissions(app.routes)
+    app.asgi_handler = Edge(app.asgi_handler, container, settings, methods=_methods(app))
+    return app
+
+
+def _routes(settings: Server) -> list[ControllerRouterHandler]:
+    chatting = Router(
+        "/",
+        route_handlers=[ChatController, RunController],
+        request_max_body_size=settings.max_chat_bytes,
+    )
+    return [
+        chatting,
+        *(UserController, AgentController, SessionController, ToolController),
+        *(HealthController, MetricsController, ProblemController),
+    ]
+
+
+def _dependencies(
+    container: AsyncContainer, drain: Drain, routes: list[ControllerRouterHandler]
+) -> dict[str, Provide]:
+    async def reader() -> Reader:
+        return Reader(await container.get(FollowRun), drain)
+
+    found = {
+        "page": Provide(newest_first, sync_to_thread=False),
+        "reader": Provide(reader),
+        "drain": Provide(lambda: drain, sync_to_thread=False),
+    }
+    document = Document(routes, found)
+    return {**found, "document": Provide(lambda: document, sync_to_thread=False)}
+
+
+def _methods(app: Litestar) -> dict[str, str]:
+    """The methods of each path; the framework's handler for OPTIONS knows some of them."""
+    return {
+        route.path: ", ".join(route.methods) for route in app.routes if isinstance(route, HTTPRoute)
+    }

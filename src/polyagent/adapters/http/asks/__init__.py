@@ -1,0 +1,1 @@
+"""What a request says beside its body: preferences, preconditions, pages, keys and cursors."""

@@ -1,0 +1,88 @@
+"""The request as handlers get it: an actor, and a JSON body that was read strictly."""
+
+import re
+from functools import cache
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import State
+
+from polyagent.adapters.http.errors import MediaTypeUnsupported
+from polyagent.domain.account import Actor
+from polyagent.domain.errors import Fault, Invalid
+
+MAX_DEPTH = 64
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+
+
+class Call(Request[Actor, None, State]):
+    """`user` is the actor, on every route but the public ones."""
+
+    async def json(self) -> Any:
+        """Decode the body as the type that the handler declares, without making numbers of texts.
+
+        Raises `Invalid` with pointers to what is wrong, `MediaTypeUnsupported`.
+        """
+        self._require_json()
+        body = await self.body()
+        _require_shallow(body)
+        if b"\\u0000" in body and _NUL.search(body):
+            raise Invalid("The body has the character NUL in a text: it cannot be stored.")
+        field = self.route_handler.parsed_data_field
+        return _decode(body, field.annotation if field else Any)
+
+    def _require_json(self) -> None:
+        media_type = self.headers.get("content-type", "application/json").partition(";")[0].strip()
+        if media_type and not re.fullmatch(r"application/(?:[\w.-]+\+)?json", media_type.lower()):
+            raise MediaTypeUnsupported(
+                f"The body must be application/json, not {media_type[:100]}."
+            )
+
+
+def _require_shallow(body: bytes) -> None:
+    """Few bodies have so many brackets that they must be counted in earnest."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for match in _BRACKETS.finditer(body):
+        kind = match.group()[:1]
+        depth += (kind in b"[{") - (kind in b"]}")
+        if depth > MAX_DEPTH:
+            raise Invalid(f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+@cache
+def _decoder(annotation: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(annotation)
+
+
+def _decode(body: bytes, annotation: Any) -> Any:
+    try:
+        return _decoder(annotation).decode(body)
+    except msgspec.ValidationError as error:
+        fault = _fault(str(error))
+        raise Invalid(f"{fault.detail} ({fault.pointer})", faults=(fault,)) from error
+    except msgspec.DecodeError as error:
+        raise Invalid(f"The body is no JSON: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise Invalid("The body is not UTF-8.") from error
+    except RecursionError as error:
+        raise Invalid("The body is nested too deeply.") from error
+
+
+def _fault(message: str) -> Fault:
+    """Read msgspec's place, `$.tools[0]`, as a pointer, `#/tools/0`."""
+    place = re.search(r" - at `(?:key in )?\$([^`]*)`$", message)
+    detail = message[: place.start()] if place else message
+    steps = [name or index for name, index in _STEP.findall(place.group(1) if place else "")]
+    if field := re.search(r"(?:unknown|required) field `([^`]*)`", detail):
+        steps.append(field.group(1))
+    return Fault("#" + "".join(f"/{_escaped(step)}" for step in steps), detail)
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,89 @@
+"""Every code that a client can meet: its status, and what to do about it.
+
+The status of a code that only runs report is the one that it would have as an answer.
+"""
+
+import msgspec
+
+
+class Entry(msgspec.Struct, frozen=True):
+    status: int
+    advice: str
+
+    @property
+    def is_defect(self) -> bool:
+        return self.status == 500
+
+
+CATALOGUE: dict[str, Entry] = {
+    "invalid_request": Entry(
+        400, "The request is malformed. `errors` points at what is wrong in its body: change that."
+    ),
+    "cursor_invalid": Entry(
+        400, "The cursor is not one that this list or this run gave. Begin without one."
+    ),
+    "unauthenticated": Entry(
+        401, "Send `Authorization: Bearer <token>` with a token of POST /api/v1/users/login."
+    ),
+    "bad_credentials": Entry(401, "The name or the password is wrong."),
+    "token_expired": Entry(401, "Log in again: the token has served its time."),
+    "forbidden": Entry(403, "Your role does not allow this. Ask an administrator."),
+    "scope_missing": Entry(403, "The API key lacks a scope. Make a key that has it."),
+    "not_found": Entry(404, "There is no such thing, or it is not yours."),
+    "method_not_allowed": Entry(405, "The header `Allow` lists the methods of this address."),
+    "not_acceptable": Entry(406, "Change `Accept`: the answer has none of the types it names."),
+    "request_timeout": Entry(408, "The body came too slowly. Send it again."),
+    "conflict": Entry(409, "It contradicts what is there. Read that again and decide."),
+    "name_taken": Entry(409, "Choose another name: this one is in use."),
+    "session_busy": Entry(
+        409, "The session has a run. Wait for its end, or use the policy `enqueue`."
+    ),
+    "run_finished": Entry(409, "The run has ended: there is nothing left to change."),
+    "precondition_failed": Entry(
+        412, "Somebody else changed it first. Read it again, and repeat your change on that."
+    ),
+    "too_large": Entry(413, "The body is larger than the server takes. Send less at once."),
+    "unsupported_media_type": Entry(415, "Send JSON, with `Content-Type: application/json`."),
+    "unprocessable": Entry(422, "The request is well-formed, but it cannot be done as it stands."),
+    "tool_unknown": Entry(422, "GET /api/v1/tools lists the tools that there are."),
+    "model_unknown": Entry(422, "The model service has no such model. Name another, or none."),
+    "modality_unsupported": Entry(422, "The model does not take this kind of content."),
+    "not_supported": Entry(422, "A later version will do this."),
+    "idempotency_key_reused": Entry(
+        422, "The key stands for another request. Use a new one for each thing that you ask."
+    ),
+    "rate_limited": Entry(429, "Try again after the seconds in `Retry-After`."),
+    "unavailable": Entry(503, "Something that the server needs is away. Try again later."),
+    "store_unavailable": Entry(503, "The database is away. Try again after `Retry-After`."),
+    "stopping": Entry(503, "This process is about to end. Try again: another takes over."),
+    "model_service_missing": Entry(
+        503, "The server has no model service: its operator sets PYTHON_AI_URL."
+    ),
+    "model_service_unavailable": Entry(
+        503, "The model service did not answer. Try again after `Retry-After`."
+    ),
+    "model_service_broken": Entry(503, "The model service's answer broke off. Ask again."),
+    "model_service_refused": Entry(
+        422, "The model service refuses the request; the detail says why."
+    ),
+    "context_exceeded": Entry(422, "The prompt does not fit the model. Say less, or begin anew."),
+    "tools_refused": Entry(
+        422, "The model takes no tools. Use another model, or an agent without."
+    ),
+    "limit_reached": Entry(422, "A limit of the agent ended the run. Raise it, or ask for less."),
+    "tool_in_doubt": Entry(
+        409, "A tool may have run before a failure. Look at what it did before you ask again."
+    ),
+    "cancelled": Entry(409, "The run was cancelled before it ended."),
+    "run_poisoned": Entry(500, "Three processes died with this run. Report it to the operator."),
+    "internal_error": Entry(500, "A defect of the server. Its operator finds it by `request_id`."),
+}
+
+
+def title(code: str) -> str:
+    return code.replace("_", " ").capitalize()
+
+
+def entry(code: str) -> Entry:
+    """Return what is said of a code; what clients should never meet is a defect of ours."""
+    return CATALOGUE.get(code, CATALOGUE["internal_error"])

@@ -1,0 +1,1 @@
+"""What a serving process asks of its operating system."""

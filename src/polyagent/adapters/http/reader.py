@@ -1,0 +1,92 @@
+"""Reading a run for an HTTP client: to its end, as long as it is patient, or until we stop."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from typing import Self
+
+import msgspec
+
+from polyagent.adapters.http.drain import Drain
+from polyagent.domain.account import Actor
+from polyagent.domain.errors import Unavailable
+from polyagent.domain.event import (
+    Event,
+    EventBody,
+    MessageCompleted,
+    MessageDelta,
+    ReasoningDelta,
+    ToolArgumentsDelta,
+)
+from polyagent.domain.run import Admitted, Answer, Run
+from polyagent.usecases.follow_run import FollowRun
+
+OUTAGE_PAUSE_S = 1.0
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """`spoke`: the model gave some output."""
+
+    answer: Answer
+    spoke: bool = False
+
+    def after(self, body: EventBody) -> Self:
+        output = isinstance(
+            body, MessageDelta | ReasoningDelta | ToolArgumentsDelta | MessageCompleted
+        )
+        return type(self)(self.answer.after(body), self.spoke or output)
+
+
+class Reader:
+    def __init__(self, follow: FollowRun, drain: Drain) -> None:
+        self.drain = drain
+        self._follow = follow
+
+    async def is_anything_left(self, actor: Actor, run: Run, after: int) -> bool:
+        """Say whether there is something to stream behind the cursor. Raises `CursorInvalid`."""
+        return await self._follow.check(actor, run.id, after)
+
+    async def until_end(self, actor: Actor, admitted: Admitted, patience_s: float) -> Heard:
+        """Return the answer as it is when the run ends, the patience does, or this process stops."""
+        heard = Heard(Answer.begin(admitted.run))
+        with suppress(TimeoutError):
+            async with (
+                asyncio.timeout(patience_s) as patience,
+                aclosing(self.from_start(actor, admitted)) as events,
+            ):
+                with self.drain.listening(lambda: _end(patience)):
+                    async for event in events:
+                        heard = heard if event is None else heard.after(event.body)
+        return heard
+
+    def from_start(self, actor: Actor, admitted: Admitted) -> AsyncGenerator[Event | None, None]:
+        return self._through_outages(actor, admitted.run, self._follow.start(actor, admitted))
+
+    def after(self, actor: Actor, run: Run, after: int) -> AsyncGenerator[Event | None, None]:
+        return self._through_outages(actor, run, self._follow(actor, run, after), after)
+
+    async def _through_outages(
+        self,
+        actor: Actor,
+        run: Run,
+        events: AsyncGenerator[Event | None, None],
+        at: int = 0,
+    ) -> AsyncGenerator[Event | None, None]:
+        """Go on from where it was when the store comes back; None keeps the client meanwhile."""
+        while True:
+            try:
+                async with aclosing(events):
+                    async for event in events:
+                        at = at if event is None else event.id
+                        yield event
+            except Unavailable:
+                yield None
+                await asyncio.sleep(OUTAGE_PAUSE_S)
+                events = self._follow(actor, run, at)
+            else:
+                return
+
+
+def _end(patience: asyncio.Timeout) -> None:
+    if not patience.expired():
+        patience.reschedule(0)

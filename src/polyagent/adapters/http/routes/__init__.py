@@ -1,0 +1,1 @@
+"""A controller per noun; each handler is a line of work."""

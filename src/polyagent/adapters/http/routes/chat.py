@@ -1,0 +1,120 @@
+from typing import Annotated, Any
+
+from dishka import FromDishka
+from dishka.integrations.litestar import inject
+from litestar import Controller, Response, post
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, JSONBody
+
+from polyagent.adapters.http.asks.chatting import cursor, idempotency_key, patience_s
+from polyagent.adapters.http.call import Call
+from polyagent.adapters.http.errors import RunUnanswered
+from polyagent.adapters.http.reader import Heard, Reader
+from polyagent.adapters.http.stream import streamed
+from polyagent.domain.chat import Ask
+from polyagent.domain.errors import Invalid, ModelServiceUnavailable
+from polyagent.domain.run import Admitted, Answer, Run
+from polyagent.settings import Server
+from polyagent.usecases.chat import SendChat
+
+Key = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key", description="The same key and body again mean the same run."
+    ),
+]
+Prefer = Annotated[
+    str | None, HeaderParameter(name="Prefer", description="`wait=<s>`: answer 202 after that.")
+]
+LastEventId = Annotated[
+    str | None, HeaderParameter(name="Last-Event-ID", description="Go on behind this event.")
+]
+
+
+class ChatController(Controller):
+    path = "/api/v1/chat"
+    tags = ("Chat",)
+
+    @post("/", status_code=200, permission="chat", operation_id="send_chat")
+    @inject
+    async def chat(
+        self,
+        request: Call,
+        data: JSONBody[Ask],
+        send: FromDishka[SendChat],
+        settings: FromDishka[Server],
+        reader: NamedDependency[Reader],
+        key: Key = None,
+        prefer: Prefer = None,
+    ) -> Response[Answer]:
+        """Chat
+
+        Waits for the answer; 202 with what there is so far when that takes too long. `stream: true`
+        answers as POST /api/v1/chat/stream does, `background: true` as POST /api/v1/runs.
+        """
+        admitted = await send(request.user, data, key=idempotency_key(key, data))
+        if data.stream:
+            return await _stream(request, admitted, reader, after=0)
+        if data.background:
+            return accepted(admitted)
+        wait_s = patience_s(prefer, settings.chat_wait_s)
+        return _answer(admitted, await reader.until_end(request.user, admitted, wait_s))
+
+    @post("/stream", status_code=200, permission="chat", operation_id="stream_chat")
+    @inject
+    async def stream(
+        self,
+        request: Call,
+        data: JSONBody[Ask],
+        send: FromDishka[SendChat],
+        reader: NamedDependency[Reader],
+        key: Key = None,
+        last_event_id: LastEventId = None,
+    ) -> Response[Any]:
+        """Chat, and hear the answer as it is made
+
+        Server-sent events up to the run's end. The client may go away: the run goes on.
+        """
+        if data.stream is False or data.background:
+            raise Invalid("This address streams: leave out stream and background.")
+        after = cursor(last_event_id, None)
+        admitted = await send(request.user, data, key=idempotency_key(key, data))
+        return await _stream(request, admitted, reader, after=after)
+
+
+def accepted(admitted: Admitted) -> Response[Any]:
+    """Answer a run that goes on by itself."""
+    headers = {"Location": location(admitted.run), **replayed(admitted)}
+    return Response(admitted.run, status_code=202, headers=headers)
+
+
+def location(run: Run) -> str:
+    return f"/api/v1/runs/{run.id}"
+
+
+def replayed(admitted: Admitted) -> dict[str, str]:
+    return {"Idempotent-Replayed": "true"} if admitted.replayed else {}
+
+
+async def _stream(
+    request: Call, admitted: Admitted, reader: Reader, *, after: int
+) -> Response[Any]:
+    run, headers = admitted.run, replayed(admitted)
+    if after == 0:
+        events = reader.from_start(request.user, admitted)
+    elif await reader.is_anything_left(request.user, run, after):
+        events = reader.after(request.user, run, after)
+    else:
+        return Response(b"", status_code=204, headers=headers)
+    return streamed(request, events, reader.drain, location=location(run), headers=headers)
+
+
+def _answer(admitted: Admitted, heard: Heard) -> Response[Answer]:
+    answer = heard.answer
+    if answer.status not in ("completed", "failed", "cancelled"):
+        headers = {"Location": location(admitted.run), **replayed(admitted)}
+        return Response(answer, status_code=202, headers=headers)
+    error = answer.error
+    if error and error.code == ModelServiceUnavailable.code and not heard.spoke:
+        raise RunUnanswered(error.code, error.detail, answer.run_id)
+    return Response(answer, status_code=200, headers=replayed(admitted))

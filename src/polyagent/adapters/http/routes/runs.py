@@ -1,0 +1,128 @@
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from dishka import FromDishka
+from dishka.integrations.litestar import inject
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from polyagent.adapters.http.asks.chatting import cursor, idempotency_key
+from polyagent.adapters.http.asks.paging import Limit, paged
+from polyagent.adapters.http.call import Call
+from polyagent.adapters.http.errors import NotAcceptable
+from polyagent.adapters.http.reader import Reader
+from polyagent.adapters.http.routes.chat import Key, LastEventId, accepted, location
+from polyagent.adapters.http.routes.sessions import EndUser
+from polyagent.adapters.http.stream import MEDIA_TYPE, streamed
+from polyagent.domain.chat import Ask
+from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.run import Run, RunStatus
+from polyagent.usecases.chat import SendChat
+from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.runs import ManageRuns
+
+After = Annotated[str | None, QueryParameter(description="Go on behind this event.")]
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """`ended`: the run's last event is among these or before them."""
+
+    items: list[msgspec.Raw]
+    next_after: int
+    ended: bool
+
+
+class RunController(Controller):
+    path = "/api/v1/runs"
+    tags = ("Runs",)
+
+    @post("/", status_code=202, permission="chat", operation_id="create_run")
+    @inject
+    async def create(
+        self,
+        request: Call,
+        data: JSONBody[Ask],
+        send: FromDishka[SendChat],
+        key: Key = None,
+    ) -> Response[Run]:
+        """Start a run
+
+        The body of a chat; the run goes on by itself.
+        """
+        ask = msgspec.structs.replace(data, stream=None, background=True)
+        return accepted(await send(request.user, ask, key=idempotency_key(key, ask)))
+
+    @get("/", permission="chat", operation_id="list_runs")
+    @inject
+    async def list_runs(
+        self,
+        request: Call,
+        page: NamedDependency[PageAsk],
+        runs: FromDishka[ManageRuns],
+        session_id: FromQuery[UUID | None] = None,
+        status: FromQuery[RunStatus | None] = None,
+        end_user: EndUser = None,
+    ) -> Response[Page[Run]]:
+        """List runs"""
+        found = await runs.list(
+            request.user, page, session_id=session_id, status=status, end_user=end_user
+        )
+        return paged(request, found)
+
+    @get("/{run_id:uuid}", permission="chat", operation_id="get_run")
+    @inject
+    async def read(
+        self, request: Call, run_id: FromPath[UUID], runs: FromDishka[ManageRuns]
+    ) -> Run:
+        """Read a run"""
+        return await runs.get(request.user, run_id)
+
+    @post("/{run_id:uuid}/cancel", status_code=202, permission="chat", operation_id="cancel_run")
+    @inject
+    async def cancel(
+        self, request: Call, run_id: FromPath[UUID], runs: FromDishka[ManageRuns]
+    ) -> Run:
+        """Cancel a run"""
+        return await runs.cancel(request.user, run_id)
+
+    @get("/{run_id:uuid}/events", permission="chat", operation_id="list_run_events")
+    @inject
+    async def events(
+        self,
+        request: Call,
+        run_id: FromPath[UUID],
+        runs: FromDishka[ManageRuns],
+        follow: FromDishka[FollowRun],
+        reader: NamedDependency[Reader],
+        last_event_id: LastEventId = None,
+        after: After = None,
+        limit: Limit = 100,
+    ) -> Response[Any]:
+        """Follow a run
+
+        Server-sent events from the start or behind a cursor; 204 when nothing is left. With
+        `Accept: application/json` a page of them.
+        """
+        wanted = request.accept.best_match([MEDIA_TYPE, "application/json"])
+        if wanted is None:
+            raise NotAcceptable("Events come as text/event-stream or as application/json.")
+        at = cursor(last_event_id, after)
+        run = await runs.get(request.user, run_id)
+        is_anything_left = await reader.is_anything_left(request.user, run, at)
+        if wanted != MEDIA_TYPE:
+            return await _page(request, follow, run, at, limit)
+        if not is_anything_left:
+            return Response(b"", status_code=204)
+        events = reader.after(request.user, run, at)
+        return streamed(request, events, reader.drain, location=location(run), headers={})
+
+
+async def _page(
+    request: Call, follow: FollowRun, run: Run, at: int, limit: int
+) -> Response[EventPage]:
+    events, ended = await follow.page(request.user, run.id, at, limit)
+    items = [msgspec.Raw(event.wire()) for event in events]
+    last = events[-1].id if events else at
+    return Response(EventPage(items, last, ended), media_type="application/json")

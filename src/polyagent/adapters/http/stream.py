@@ -1,0 +1,98 @@
+"""Server-sent events: a run's events as frames, written as they come.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+import structlog
+from litestar.response import Stream
+
+from polyagent.adapters.http.call import Call
+from polyagent.adapters.http.drain import Drain
+from polyagent.domain.event import Event
+
+MEDIA_TYPE = "text/event-stream"
+PING = b": ping\n\n"
+COME_BACK = b"retry: 1000\n\n"
+MAX_WAITING = 256
+
+Events = AsyncGenerator[Event | None, None]
+
+log = structlog.get_logger("polyagent.http")
+
+
+def frame(event: Event | None) -> bytes:
+    if event is None:
+        return PING
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, event.type.encode(), event.wire())
+
+
+async def frames(events: Events, drain: Drain) -> AsyncIterator[bytes]:
+    """Yield what is ready, as one write; end with the events, or asking the client back at a drain."""
+    outbox = _Outbox()
+    pump = asyncio.create_task(_pump(events, outbox))
+    try:
+        with drain.listening(lambda: outbox.close(COME_BACK)):
+            async for ready in outbox:
+                yield ready
+    finally:
+        pump.cancel()
+
+
+async def _pump(events: Events, outbox: "_Outbox") -> None:
+    try:
+        async with aclosing(events):
+            async for event in events:
+                await outbox.put(frame(event))
+        outbox.close()
+    except Exception:
+        log.exception("stream.broke")  # the run goes on, and can be followed again
+        outbox.close(COME_BACK)
+
+
+class _Outbox:
+    """Frames on their way to one client; a slow one holds its source back."""
+
+    def __init__(self) -> None:
+        self._frames: list[bytes] = []
+        self._is_closed = False
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+
+    async def put(self, ready: bytes) -> None:
+        while len(self._frames) >= MAX_WAITING and not self._is_closed:
+            self._emptied.clear()
+            await self._emptied.wait()
+        if not self._is_closed:
+            self._frames.append(ready)
+            self._filled.set()
+
+    def close(self, last: bytes = b"") -> None:
+        if not self._is_closed:
+            self._frames.append(last)
+            self._is_closed = True
+            self._filled.set()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._frames or not self._is_closed:
+            await self._filled.wait()
+            self._filled.clear()
+            frames, self._frames = self._frames, []
+            self._emptied.set()
+            yield b"".join(frames)
+
+
+def streamed(
+    request: Call, events: Events, drain: Drain, *, location: str, headers: dict[str, str]
+) -> Stream:
+    """Answer with events; to HEAD with none of them."""
+    is_head = request.scope["state"]["is_head"]
+    return Stream(
+        iter(()) if is_head else frames(events, drain),
+        status_code=200,
+        media_type=MEDIA_TYPE,
+        headers={"X-Accel-Buffering": "no", "Content-Location": location, **headers},
+    )

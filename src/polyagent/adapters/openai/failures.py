@@ -1,0 +1,164 @@
+"""What can go wrong with a service, in the terms of the domain."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+import httpx
+import msgspec
+
+from polyagent.domain.errors import (
+    ContextExceeded,
+    ModelServiceRefused,
+    ModelServiceUnavailable,
+    ModelUnknown,
+    PolyAgentError,
+    ToolsRefused,
+)
+from polyagent.domain.text import clean
+
+EXCERPT_CHARACTERS = 200
+BUSY = frozenset({408, 425, 429})
+
+
+class Silent(ModelServiceUnavailable):
+    """It could not be reached, or did not answer in time: what the circuit breaker counts."""
+
+
+class Busy(ModelServiceUnavailable):
+    """It said itself when to come again: in `retry_after_s`."""
+
+
+@contextmanager
+def wire_errors() -> Iterator[None]:
+    """Name what the HTTP client raises; its cause tells more than its type, which takes a reset for a timeout."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise Silent("The model service did not answer in time.") from error
+    except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, aiohttp.ClientConnectorError):
+            raise Silent("The model service could not be reached.") from error
+        if isinstance(cause, TimeoutError):
+            raise Silent("The model service did not answer in time.") from error
+        raise ModelServiceUnavailable("The connection to the model service broke.") from error
+
+
+def failure_of(
+    status: int | None,
+    body: bytes,
+    *,
+    told_tools: bool = False,
+    retry_after_s: float | None = None,
+) -> PolyAgentError:
+    """Return what an error answer means; `status` None: it came inside of a stream and may name its own."""
+    text = body.decode("utf-8", "replace")
+    error = _error(text)
+    code = status or _number(error.get("code")) or 502
+    if _CONTEXT.search(text) and code not in BUSY:
+        return ContextExceeded(
+            f"The prompt is too long for the model.{_said(error)}", window_tokens=_window(text)
+        )
+    if 300 <= code < 400:
+        return ModelServiceRefused("The model service redirects: set ai.url to where it leads.")
+    if 400 <= code < 500 and code not in BUSY:
+        return _refusal(code, text, error, told_tools=told_tools)
+    detail = f"The model service answered {code}.{_said(error)}"
+    if retry_after_s is not None:
+        return Busy(detail, retry_after_s=retry_after_s)
+    return ModelServiceUnavailable(detail)
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return how long a service asks us to wait, in seconds or until a date. https://www.rfc-editor.org/rfc/rfc9110#name-retry-after"""
+    told = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(told)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(told) - now).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _refusal(
+    code: int, text: str, error: dict[str, Any], *, told_tools: bool
+) -> ModelServiceRefused | ModelUnknown:
+    if code in (401, 403):  # such answers like to repeat the key
+        return ModelServiceRefused(f"The model service refuses the key ({code}).")
+    if told_tools and _TOOLS.search(text) and _NOT_TAKEN.search(text):
+        return ToolsRefused(f"The model takes no tools.{_said(error)}")
+    if _MODEL.search(text) and (code == 404 or _ABSENT.search(text)):
+        return ModelUnknown(f"The model service does not know this model.{_said(error)}")
+    return ModelServiceRefused(f"The model service refuses the request ({code}).{_said(error)}")
+
+
+_CONTEXT = re.compile(
+    r"exceed_context_size|context_length_exceeded|maximum context length|prompt is too long"
+    r"|exceeds? the (?:available |model's |maximum )?context",
+    re.IGNORECASE,
+)
+_WINDOW = re.compile(
+    r'"n_ctx"\s*:\s*(\d{3,9})|context (?:length|window|size)[^\d]{0,40}(\d[\d,]{2,11})',
+    re.IGNORECASE,
+)
+_TOOLS = re.compile(r"\btools?\b(?!\[)|\btool[_ -]choice\b|\bfunction calling\b", re.IGNORECASE)
+_NOT_TAKEN = re.compile(
+    r"not support|n't support|unsupported|not permitted|not allowed|unknown|unrecognized|requires --"
+    r"|no endpoints found that support tool",
+    re.IGNORECASE,
+)
+_MODEL = re.compile(r"\bmodel\b|model_not_found", re.IGNORECASE)
+_ABSENT = re.compile(
+    r"model_not_found|not found|does not exist|unknown model|no such model", re.IGNORECASE
+)
+_SECRET = re.compile(
+    r"\b[a-z][a-z0-9+.-]*://\S+"  # addresses
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
+    r"|(?<![\w.])/[\w.-]+/[\w./-]+"  # paths
+    r"|\bBearer\s+\S+|\b(?:sk|pk|rk|gsk|key|xai|pa)[-_]\S{6,}|\b(?=[a-z]*\d)\w{28,}",  # keys
+    re.IGNORECASE,
+)
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
+
+
+def _window(text: str) -> int | None:
+    found = _WINDOW.search(text)
+    return int((found[1] or found[2]).replace(",", "")) if found else None
+
+
+def _error(text: str) -> dict[str, Any]:
+    """Return the error object of a body, wherever it keeps it; nothing for a web page."""
+    try:
+        body = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return {}
+    if isinstance(body, list) and body:
+        body = body[0]
+    if not isinstance(body, dict):
+        return {}
+    error = body.get("error") or body
+    return error if isinstance(error, dict) else {"message": error}
+
+
+def _said(error: dict[str, Any]) -> str:
+    """Return a short excerpt of the service's own words, without addresses and what looks like a key."""
+    message = error.get("message") or error.get("detail")
+    if not isinstance(message, str) or not message.strip():
+        return ""
+    seen = _UNSEEN.sub(" ", clean(message[:10_000])).strip()
+    return f" It says: {_SECRET.sub('[...]', seen)[:EXCERPT_CHARACTERS]}"
+
+
+def _number(value: Any) -> int | None:
+    """Return an HTTP status that an error object names."""
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value[:4])
+    return value if isinstance(value, int) and 400 <= value <= 599 else None

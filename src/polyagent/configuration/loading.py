@@ -1,0 +1,111 @@
+"""Loading the settings: configs/config.yaml < the user's file < the environment < the command line."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from polyagent.configuration import sources, wording
+from polyagent.configuration.keys import keys
+from polyagent.configuration.sources import Given, Values
+from polyagent.settings import Settings, SettingsError
+
+MIN_SECRET_BYTES = 32
+EXAMPLE_SECRET = "your-secret-key"  # noqa: S105 - the value that the original's documentation shows
+
+
+def load(config: Path | None, environ: Mapping[str, str], data_dir: Path | None = None) -> Settings:
+    """Return the settings; `config` and `data_dir` are what the command line names.
+
+    Variables that are empty count as unset. Raises `SettingsError`.
+    """
+    return settle(gather(config, environ, data_dir))
+
+
+def gather(config: Path | None, environ: Mapping[str, str], data_dir: Path | None = None) -> Values:
+    """Return everything that is written anywhere by its key (`server.port`), the strongest of each.
+
+    Raises `SettingsError` for a file that cannot be read and for a key that is none.
+    """
+    environ = {name: value for name, value in environ.items() if value}
+    home = data_dir or Path(environ.get("POLYAGENT_DATA_DIR") or sources.default_data_dir())
+    values = dict(sources.defaults())
+    if own := sources.own_file(config, environ, home.expanduser()):
+        values |= sources.file(own)
+    values |= sources.environment(environ)
+    if data_dir is not None:
+        values["data_dir"] = Given(str(data_dir), "--data-dir")
+    return values
+
+
+def settle(values: Values) -> Settings:
+    """Make settings of what was gathered. Raises `SettingsError` for the first value that is wrong."""
+    tree: dict[str, Any] = {}
+    for key, given in values.items():
+        section, _, name = key.rpartition(".")
+        place = tree.setdefault(section, {}) if section else tree
+        place[name] = _converted(key, given)
+    tree["data_dir"] = _absolute(tree.get("data_dir") or sources.default_data_dir())
+    settings = msgspec.convert(tree, Settings)
+    _check_secret(settings, values)
+    return _with_idle_connections(settings, values)
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """Return the settings as they may be shown: sections of plain values without secrets."""
+    tree: dict[str, Any] = msgspec.to_builtins(settings)
+    for key in keys():
+        section, _, name = key.rpartition(".")
+        place = tree[section] if section else tree
+        place[name] = wording.masked(key, place[name])
+    return tree
+
+
+def _converted(key: str, given: Given) -> Any:
+    hint, value = keys()[key], given.value
+    try:
+        if isinstance(value, str) and wording.is_list(hint):
+            value = _listed(value)
+        return msgspec.convert(value, hint, strict=False)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise _wrong(key, given, wording.allowed(hint)) from error
+
+
+def _listed(text: str) -> Any:
+    if text.lstrip().startswith("["):
+        return msgspec.json.decode(text)
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _wrong(key: str, given: Given, allowed: str) -> SettingsError:
+    shown = wording.shown(key, given.value)
+    return SettingsError(f"{key} is {shown}, but must be {allowed} ({given.origin}).")
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _check_secret(settings: Settings, values: Values) -> None:
+    secret = settings.auth.jwt_secret
+    if secret is None or len(secret.encode("utf-8", "surrogateescape")) >= MIN_SECRET_BYTES:
+        return
+    key, given = "auth.jwt_secret", values["auth.jwt_secret"]
+    if secret == EXAMPLE_SECRET:
+        detail = f"{key} is {secret}, the documentation's example, which everybody knows; "
+        raise SettingsError(f"{detail}make your own: openssl rand -hex 32 ({given.origin}).")
+    raise _wrong(key, given, f"at least {MIN_SECRET_BYTES} bytes long; try openssl rand -hex 32")
+
+
+def _with_idle_connections(settings: Settings, values: Values) -> Settings:
+    """Refuse more idle connections than open ones; where only the default is too many, lower it."""
+    database = settings.database
+    if database.max_idle_conns <= database.max_open_conns:
+        return settings
+    given = values["database.max_idle_conns"]
+    if not given.is_default:
+        most = f"at most database.max_open_conns, {database.max_open_conns}"
+        raise _wrong("database.max_idle_conns", given, most)
+    lowered = msgspec.structs.replace(database, max_idle_conns=database.max_open_conns)
+    return msgspec.structs.replace(settings, database=lowered)

@@ -1,0 +1,149 @@
+"""The application over memory adapters, with people who use it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
+from litestar import Litestar
+
+from polyagent.adapters.functions.provider import FunctionsProvider
+from polyagent.adapters.http.app import build
+from polyagent.adapters.http.drain import Drain
+from polyagent.adapters.memory.models import ScriptedModels
+from polyagent.adapters.memory.provider import MemoryEventsProvider, MemoryProvider
+from polyagent.adapters.system.provider import SystemProvider
+from polyagent.adapters.telemetry.provider import TelemetryProvider
+from polyagent.adapters.vault.provider import VaultProvider
+from polyagent.adapters.web.provider import WebProvider
+from polyagent.adapters.worker.executor import LocalExecutor
+from polyagent.adapters.worker.provider import WorkerProvider
+from polyagent.app.providers import SettingsProvider, UseCaseProvider
+from polyagent.domain.account import Account, Actor, Role, User
+from polyagent.domain.health import Component
+from polyagent.domain.ids import new_id
+from polyagent.ports.health import Probe
+from polyagent.ports.models import Models
+from polyagent.ports.store import Store
+from polyagent.ports.vault import TokenRing
+from polyagent.settings import Auth, Server, Settings
+from polyagent.usecases.agents import ManageAgents
+from polyagent.usecases.health import CheckHealth
+from tests.api.client import Answer, Client
+
+SECRET = "a-secret-that-only-these-tests-know-of"
+SETTINGS = Settings(auth=Auth(jwt_secret=SECRET))
+
+
+class Switch:
+    """A component that is as a test says."""
+
+    def __init__(self) -> None:
+        self.component = Component(status="ok", latency_ms=0.1)
+
+    async def check(self) -> Component:
+        return self.component
+
+
+class HouseProvider(Provider):
+    """What the real process has from elsewhere: model services, and probes."""
+
+    scope = Scope.APP
+
+    def __init__(self, models: ScriptedModels, postgres: Switch) -> None:
+        super().__init__()
+        self._models = models
+        self._postgres = postgres
+
+    @provide
+    def models(self) -> Models:
+        return self._models
+
+    @provide
+    def health(self) -> CheckHealth:
+        probes: dict[str, Probe] = {"postgres": self._postgres}
+        return CheckHealth(probes)
+
+
+class House:
+    def __init__(self, settings: Settings) -> None:
+        self.models = ScriptedModels()
+        self.postgres = Switch()
+        self.drain = Drain()
+        self.container: AsyncContainer = make_async_container(
+            SettingsProvider(),
+            SystemProvider(),
+            TelemetryProvider(),
+            VaultProvider(),
+            MemoryProvider(),
+            MemoryEventsProvider(),
+            WebProvider(),
+            FunctionsProvider(),
+            WorkerProvider(),
+            UseCaseProvider(),
+            HouseProvider(self.models, self.postgres),
+            context={Settings: settings},
+        )
+        self.app = build(self.container, settings, self.drain, lifespan=[self._executing])
+        self.nobody = Client(self.app)
+        self.ann = self.bob = self.vic = self.root = self.nobody
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["House"]:
+        async with self.app.lifespan():
+            await (await self.container.get(ManageAgents)).make_builtin()
+            self.ann = await self.moves_in("ann", "member")
+            self.bob = await self.moves_in("bob", "member")
+            self.vic = await self.moves_in("vic", "viewer")
+            self.root = await self.moves_in("root", "admin")
+            yield self
+        await self.container.close()
+
+    async def moves_in(self, name: str, role: Role, *, password_hash: str = "none") -> Client:
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        user = User(
+            id=new_id(),
+            workspace_id=Actor.system().workspace_id,
+            username=name,
+            email=f"{name}@house.example",
+            role=role,
+            created_at=now,
+            updated_at=now,
+        )
+        store = await self.container.get(Store)
+        async with store.begin(Actor.system()) as tx:
+            await tx.accounts.add(Account(user=user, password_hash=password_hash))
+        token, _ = (await self.container.get(TokenRing)).issue(user.id, 1)
+        return self.nobody.with_token(token)
+
+    @asynccontextmanager
+    async def _executing(self, _: Litestar) -> AsyncIterator[None]:
+        executor = await self.container.get(LocalExecutor)
+        async with executor.running():
+            yield
+
+    async def agent(self, client: Client, **new: Any) -> Any:
+        answer = await client.post("/api/v1/agents", {"name": "helper", **new})
+        assert answer.status == 201, answer.body
+        return answer.json
+
+    async def chat(self, client: Client, message: str = "hi", **ask: Any) -> Answer:
+        return await client.post("/api/v1/chat", {"message": message, **ask})
+
+
+@asynccontextmanager
+async def lived_in(**server: Any) -> AsyncIterator[House]:
+    settings = msgspec.structs.replace(SETTINGS, server=Server(**server))
+    async with House(settings).open() as house:
+        yield house
+
+
+def without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in mapping.items() if name not in names}
+
+
+def some_id() -> UUID:
+    return new_id()

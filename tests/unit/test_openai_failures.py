@@ -1,0 +1,94 @@
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from polyagent.adapters.openai.failures import EXCERPT_CHARACTERS, failure_of, retry_after_s
+from polyagent.domain.errors import (
+    ContextExceeded,
+    ModelServiceRefused,
+    ModelServiceUnavailable,
+    ModelUnknown,
+    PolyAgentError,
+    ToolsRefused,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, b'{"error":{"message":"gemma does not support tools"}}', ToolsRefused),
+        (400, b'{"detail":[{"loc":["body","tools"],"msg":"Extra inputs are not permitted"}]}', ToolsRefused),
+        (400, b'{"message":"\\"auto\\" tool choice requires --enable-auto-tool-choice"}', ToolsRefused),
+        (404, b'{"error":{"message":"No endpoints found that support tool use"}}', ToolsRefused),
+        (400, b'{"error":{"message":"Invalid schema for function \'x\'","param":"tools[0]"}}', ModelServiceRefused),
+        (400, b'{"error":{"message":"\'tool_calls\' must be followed by tool messages"}}', ModelServiceRefused),
+        (401, b"", ModelServiceRefused),
+        (404, b'{"detail":"Not Found"}', ModelServiceRefused),
+        (404, b'{"error":"model \\"x\\" not found, try pulling it first"}', ModelUnknown),
+        (400, b'{"error":{"message":"m is not a valid model ID","code":"model_not_found"}}', ModelUnknown),
+        (413, b'{"error":{"code":"context_length_exceeded"}}', ContextExceeded),
+        (307, b"", ModelServiceRefused),
+        (408, b"", ModelServiceUnavailable),
+        (429, b'{"error":{"message":"quota"}}', ModelServiceUnavailable),
+        (503, b"[]", ModelServiceUnavailable),
+        (500, b"[" * 60_000, ModelServiceUnavailable),
+        (None, b'{"error":{"code":"429"}}', ModelServiceUnavailable),
+        (None, b'{"error":{"code":401}}', ModelServiceRefused),
+        (None, b'[{"error":{"code":404,"message":"no such model"}}]', ModelUnknown),
+        (None, b"not json", ModelServiceUnavailable),
+    ],
+)  # fmt: skip
+def test_error_answers_are_told_apart(
+    status: int | None, body: bytes, kind: type[PolyAgentError]
+) -> None:
+    assert type(failure_of(status, body, told_tools=True)) is kind
+
+
+def test_without_tools_in_the_request_none_were_refused() -> None:
+    failure = failure_of(400, b'{"error":{"message":"does not support tools"}}')
+
+    assert type(failure) is ModelServiceRefused
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "https://10.1.2.3:8443/v1?key=abc",
+        "10.1.2.3:8443",
+        "/srv/models/llama.gguf",
+        "sk-proj-abcdefghijklmnop",
+        "Bearer abc",
+        "f81d4fae7dec11d0a76500a0c91e6bf6",
+    ],
+)
+def test_an_excerpt_shows_no_addresses_paths_or_keys(secret: str) -> None:
+    failure = failure_of(500, f'{{"error":{{"message":"cannot use {secret} now"}}}}'.encode())
+
+    assert failure.detail.endswith("It says: cannot use [...] now")
+
+
+def test_an_excerpt_is_short_and_of_one_line() -> None:
+    failure = failure_of(500, b'{"error":{"message":"a\\u0000b\\r\\nc ' + b"word " * 500 + b'"}}')
+
+    assert "ab c word" in failure.detail
+    assert len(failure.detail) < EXCERPT_CHARACTERS + 50
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("-1", 0.0),
+        (format_datetime(NOW + timedelta(seconds=7), usegmt=True), 7.0),
+        ("", None),
+        ("soon", None),
+        ("inf", None),
+        ("Thu, 01 Jan 2026 00:00:00", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(told: str, seconds: float | None) -> None:
+    assert retry_after_s({"retry-after": told}, NOW) == seconds
