@@ -21,6 +21,11 @@ class Answer(msgspec.Struct):
     def json(self) -> Any:
         return msgspec.json.decode(self.body)
 
+    def told(self, about: object) -> str:
+        """Return the body without what differs from request to request: its id, and what it asked about."""
+        text = self.body.decode().replace(self.headers["x-request-id"], "<request>")
+        return text.replace(str(about), "<asked>")
+
     def as_problem(self, status: int, code: str) -> Any:
         """Check that this is a problem as the contract says, and return it."""
         problem = self.json

@@ -1,7 +1,8 @@
 """The application over memory adapters, with people who use it."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,7 @@ from polyagent.app.providers import SettingsProvider, UseCaseProvider
 from polyagent.domain.account import Account, Actor, Role, User
 from polyagent.domain.health import Component
 from polyagent.domain.ids import new_id
+from polyagent.domain.model import ModelDelta, Prompt
 from polyagent.ports.health import Probe
 from polyagent.ports.models import Models
 from polyagent.ports.store import Store
@@ -36,6 +38,23 @@ from tests.api.client import Answer, Client
 
 SECRET = "a-secret-that-only-these-tests-know-of"
 SETTINGS = Settings(auth=Auth(jwt_secret=SECRET))
+
+
+class GatedModels(ScriptedModels):
+    """Speaks while its gate is open; `asked` is set once it was called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.asked = asyncio.Event()
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelDelta, None]:
+        self.asked.set()
+        await self.gate.wait()
+        async with aclosing(super().stream(prompt)) as deltas:
+            async for delta in deltas:
+                yield delta
 
 
 class Switch:
@@ -53,7 +72,7 @@ class HouseProvider(Provider):
 
     scope = Scope.APP
 
-    def __init__(self, models: ScriptedModels, postgres: Switch) -> None:
+    def __init__(self, models: GatedModels, postgres: Switch) -> None:
         super().__init__()
         self._models = models
         self._postgres = postgres
@@ -70,7 +89,7 @@ class HouseProvider(Provider):
 
 class House:
     def __init__(self, settings: Settings) -> None:
-        self.models = ScriptedModels()
+        self.models = GatedModels()
         self.postgres = Switch()
         self.drain = Drain()
         self.container: AsyncContainer = make_async_container(

@@ -100,7 +100,7 @@ def test_sigterm_stops_everything_in_order_and_the_next_start_knows_it_all(own: 
 def test_a_second_up_refuses_and_says_who_is_there(own: Up) -> None:
     assert own.process is not None
 
-    done = own.run("up", POLYAGENT_SERVER__PORT="0")
+    done = own.run("up")
 
     assert done.returncode == 3
     assert str(own.data_dir) in done.stderr

@@ -80,6 +80,7 @@ def main(data_dir: str, port: str, *flags: str) -> int:
         valkey=True,
         model="--model" in flags,
         model_file=None,
+        model_elsewhere=None,
         prepare=(*python, PREPARE),
         gateway=(*python, GATEWAY, "gateway", port),
         worker=(*python, WORKER, "worker"),

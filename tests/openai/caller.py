@@ -86,6 +86,11 @@ def tc(index: int | None, wire_id: str | None, name: str | None, arguments: Any)
     return _given(entry)
 
 
+def calls(*entries: dict[str, Any]) -> list[str]:
+    """Return one delta for each entry, as services send them."""
+    return [d({"tool_calls": [entry]}) for entry in entries]
+
+
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 

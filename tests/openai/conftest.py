@@ -1,3 +1,4 @@
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,3 +18,11 @@ async def service() -> AsyncIterator[ModelService]:
 async def models(service: ModelService) -> AsyncIterator[Models]:
     async with caller(service.url) as models:
         yield models
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """An address that nobody listens at."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -1,7 +1,6 @@
-"""What users of other servers really hit, on the client's side: cases 1 to 8."""
+"""What users of other servers really hit, on the client's side: cases 1, 2 and 6 to 8."""
 
 import json
-from typing import Any
 
 import pytest
 
@@ -18,6 +17,7 @@ from tests.openai.caller import (
     DONE,
     answer,
     ask,
+    calls,
     calls_of,
     d,
     end_of,
@@ -28,11 +28,6 @@ from tests.openai.caller import (
     thought_of,
     usage,
 )
-
-
-def calls(*entries: dict[str, Any]) -> list[str]:
-    """Return one delta for each entry, as services send them."""
-    return [d({"tool_calls": [entry]}) for entry in entries]
 
 
 @pytest.mark.parametrize("field", ["content", "reasoning_content"])
@@ -68,76 +63,7 @@ async def test_nul_is_dropped(models: Models) -> None:
 
 
 T = "look"
-Q1, Q2 = '{"q":"1"}', '{"q":"2"}'
-
-
-@pytest.mark.parametrize(
-    "entries",
-    [
-        pytest.param([tc(0, "a", T, Q1), tc(0, "b", T, Q2)], id="one index for all"),
-        pytest.param(
-            [
-                tc(0, "a", T, '{"q":'),
-                tc(1, "b", T, '{"q":'),
-                tc(0, None, None, '"1"}'),
-                tc(1, None, None, '"2"}'),
-            ],
-            id="interleaved",
-        ),
-        pytest.param(
-            [
-                tc(0, "a", T, '{"q":'),
-                tc(0, "a", T, '"1"}'),
-                tc(1, "b", T, '{"q":'),
-                tc(1, "b", T, '"2"}'),
-            ],
-            id="id and name repeated",
-        ),
-        pytest.param(
-            [
-                tc(0, "a", T, '{"q":'),
-                tc(0, "b", T, '{"q":'),
-                tc(0, "a", None, '"1"}'),
-                tc(0, "b", None, '"2"}'),
-            ],
-            id="interleaved under one index",
-        ),
-        pytest.param([tc(None, "a", T, Q1), tc(None, "b", T, Q2)], id="no index"),
-        pytest.param(
-            [
-                tc(None, "a", T, '{"q":'),
-                tc(None, None, None, '"1"}'),
-                tc(None, "b", T, '{"q":'),
-                tc(None, None, None, '"2"}'),
-            ],
-            id="no index, in pieces",
-        ),
-        pytest.param([tc(1, "a", T, Q1), tc(2, "b", T, Q2)], id="first index 1"),
-        pytest.param([tc(0, "call_0", T, Q1), tc(0, "call_0", T, Q2)], id="one id and index"),
-        pytest.param([tc(0, "call_0", T, Q1), tc(1, "call_0", T, Q2)], id="one id"),
-        pytest.param([tc(0, "", T, Q1), tc(0, "", T, Q2)], id="empty ids"),
-        pytest.param([tc(None, None, T, Q1), tc(None, None, T, Q2)], id="neither id nor index"),
-        pytest.param([tc(0, "a" * 300, T, Q1), tc(0, "b" * 300, T, Q2)], id="long ids"),
-        pytest.param([tc(0, "a", T, {"q": "1"}), tc(1, "b", T, {"q": "2"})], id="objects"),
-        pytest.param(
-            [tc(0, "a", None, None), tc(0, None, T, Q1), tc(1, "b", T, ""), tc(1, "b", None, Q2)],
-            id="name after id",
-        ),
-    ],
-)
-async def test_two_calls_are_two(entries: list[dict[str, Any]], models: Models) -> None:
-    deltas = await answer(models, stub(*calls(*entries), fin("tool_calls"), DONE))
-
-    assert calls_of(deltas) == [(T, Q1), (T, Q2)]
-
-
-@pytest.mark.parametrize("arguments", ["", " ", None, '"[]"', "{}\n", "```json\n{}\n```"])
-async def test_odd_arguments_are_handed_on_as_they_are(
-    arguments: str | None, models: Models
-) -> None:
-    deltas = await answer(models, stub(*calls(tc(0, "a", T, arguments)), fin("tool_calls")))
-
-    assert calls_of(deltas) == [(T, arguments or "")]
+Q1 = '{"q":"1"}'
 
 
 async def test_a_clean_end_without_a_finish_is_no_answer(
@@ -176,7 +102,7 @@ async def test_a_running_usage_is_no_end(models: Models) -> None:
     delta = {"choices": [{"delta": {"content": "half"}}], "usage": told}
 
     with pytest.raises(ModelServiceBroken):
-        await answer(models, stub("data: " + json.dumps(delta), d({"content": " more"})))
+        await answer(models, stub(d({"content": "a "}), "data: " + json.dumps(delta)))
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,13 @@
-"""The client over real sockets: addresses, keys, proxies, habits, places, the breaker."""
+"""The client over real sockets: addresses, keys, proxies, and what is sent."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from polyagent.adapters.openai.breaker import FAILURES, PAUSE_S
-from polyagent.adapters.openai.catalogue import FRESH_S
 from polyagent.domain.agent import ModelSettings
 from polyagent.domain.chat import ImagePart, TextPart
 from polyagent.domain.errors import (
-    ModelServiceBroken,
     ModelServiceRefused,
     ModelServiceUnavailable,
     ToolsRefused,
@@ -20,15 +15,7 @@ from polyagent.domain.errors import (
 from polyagent.domain.model import Prompt, PromptCall, PromptMessage
 from polyagent.ports.models import Models
 from tests.model_service import ModelService
-from tests.openai.caller import TOOL, HastyClock, answer, ask, caller, end_of, text_of
-
-
-@pytest.fixture
-def nowhere() -> str:
-    """An address that nobody listens at."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+from tests.openai.caller import TOOL, answer, ask, caller, end_of, text_of
 
 
 async def test_the_base_address_may_lack_v1(service: ModelService) -> None:
@@ -182,94 +169,6 @@ async def test_the_packaged_model_gets_manners_and_no_tools() -> None:
         assert "demonstration" in (health.detail or "")
 
 
-async def test_no_more_calls_at_once_than_configured(service: ModelService) -> None:
-    async with caller(service.url, max_concurrency=1) as models:
-        first = models.stream(ask("hold one"))
-        await anext(first)
-        second = asyncio.ensure_future(answer(models, ask("say two")))
-        await asyncio.sleep(0)
-        assert service.calls == {"hold one": 1}
-
-        await first.aclose()
-
-        assert text_of(await second) == "two "
-
-
-async def test_a_client_that_leaves_gives_its_place_back(service: ModelService) -> None:
-    async with caller(service.url, max_concurrency=1) as models:
-        waiting = asyncio.ensure_future(answer(models, ask("hold one")))
-        await service.arrived("one")
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-
-        assert text_of(await answer(models, ask("say two"))) == "two "
-
-
-async def test_a_refused_connection_is_tried_again_with_growing_pauses(nowhere: str) -> None:
-    clock = HastyClock()
-    async with caller(nowhere, clock, retries=3) as models:
-        with pytest.raises(ModelServiceUnavailable, match="could not be reached"):
-            await answer(models, ask("say hi"))
-
-    assert len(clock.slept) == 3
-    assert all(pause <= most for pause, most in zip(clock.slept, (0.25, 0.5, 1), strict=True))
-
-
-async def test_the_breaker_spares_waiting_and_closes_with_the_first_answer(
-    service: ModelService,
-) -> None:
-    clock = HastyClock()
-    async with caller(service.url, clock, retries=0, first_byte_timeout_s=0.05) as models:
-        for _ in range(FAILURES + 1):
-            with pytest.raises(ModelServiceUnavailable):
-                await answer(models, ask("hang"))
-        assert service.calls["hang"] == FAILURES
-
-        await clock.sleep(PAUSE_S)
-
-        assert text_of(await answer(models, ask("say hi"))) == "hi "
-        assert text_of(await answer(models, ask("say hi"))) == "hi "
-
-
-async def test_answers_with_errors_do_not_open_the_breaker(service: ModelService) -> None:
-    async with caller(service.url, retries=0) as models:
-        for _ in range(FAILURES + 2):
-            with pytest.raises(ModelServiceUnavailable):
-                await answer(models, ask("fail 503"))
-
-    assert service.calls["fail 503"] == FAILURES + 2
-
-
-async def test_a_long_retry_after_is_handed_on_instead_of_waited_for(
-    service: ModelService,
-) -> None:
-    clock = HastyClock()
-    async with caller(service.url, clock) as models:
-        with pytest.raises(ModelServiceUnavailable) as caught:
-            await answer(models, ask("fail 429 1 120"))
-
-    assert caught.value.retry_after_s == 120
-    assert clock.slept == []
-
-
-async def test_a_connection_that_the_service_closed_meanwhile_does_no_harm(
-    service: ModelService, models: Models
-) -> None:
-    await answer(models, ask("say one"))
-    await service.hang_up()
-
-    deltas = await answer(models, ask("say two"))
-
-    assert text_of(deltas) == "two "
-
-
-async def test_more_bytes_than_an_answer_may_have_are_an_error(service: ModelService) -> None:
-    async with caller(service.url, retries=0) as models:
-        stream = models.stream(ask("comments"))
-        with pytest.raises((ModelServiceUnavailable, ModelServiceBroken), match="bytes"):
-            await anext(stream)
-
-
 @pytest.fixture
 async def unlisted() -> AsyncIterator[ModelService]:
     async with ModelService(models=None) as service:
@@ -295,22 +194,8 @@ async def test_a_service_without_a_list_takes_any_name(unlisted: ModelService) -
 
 
 async def test_https_is_spoken_with_a_service_that_wants_it(service: ModelService) -> None:
-    async with caller(service.url.replace("http:", "https:"), retries=0) as models:
+    async with caller(service.url.replace("http:", "https:"), connect_timeout_s=0.2) as models:
         with pytest.raises(ModelServiceUnavailable):
             await answer(models, ask("say hi"))
 
     assert not service.requests
-
-
-async def test_one_trial_serves_the_list_and_the_call_that_needs_it(
-    service: ModelService,
-) -> None:
-    clock = HastyClock()
-    unnamed = caller(service.url, clock, model=None, retries=0, first_byte_timeout_s=0.05)
-    async with unnamed as models:
-        for _ in range(FAILURES):
-            with pytest.raises(ModelServiceUnavailable):
-                await answer(models, ask("hang"))
-        await clock.sleep(FRESH_S + 1)
-
-        assert text_of(await answer(models, ask("say hi"))) == "hi "

@@ -10,6 +10,7 @@ from polyagent.adapters.engines.errors import EngineError
 from polyagent.adapters.engines.host.lock import Lock, pause
 
 ENDPOINTS = Endpoints(
+    server_url="http://127.0.0.1:8080",
     database_url="postgresql://polyagent:secret@/polyagent?host=/run/pg",
     redis_url=None,
     ai_url=None,

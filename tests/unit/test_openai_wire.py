@@ -14,7 +14,6 @@ from polyagent.settings import Ai
         {"key": "schlüssel"},
         {"key": "two\nlines"},
         {"proxy": "socks5://127.0.0.1:1080"},
-        {"proxy": "http://["},
         {"proxy": "nowhere"},
     ],
 )

@@ -13,7 +13,7 @@ import msgspec
 from polyagent.app.ground import UNDER_UP, data_dir, hand_on, handed, settled
 from polyagent.domain.startup import Prepared
 from polyagent.ports.console import Console, UpOptions
-from polyagent.settings import Settings
+from polyagent.settings import Settings, SettingsError
 
 T = TypeVar("T")
 
@@ -37,6 +37,8 @@ def up(settings: Settings, options: UpOptions, console: Console) -> int:
 
     settings = _with_neighbour(settings, options, console)
     server = settings.server
+    if server.port == 0:
+        raise SettingsError("server.port is 0, but `up` needs a port that its users can know.")
     listen = ("--host", server.host, "--port", str(server.port), "--workers", str(server.workers))
     place = data_dir(settings)
     plan = Plan(
@@ -47,6 +49,7 @@ def up(settings: Settings, options: UpOptions, console: Console) -> int:
         valkey=settings.redis.url is None,
         model=settings.ai.url is None or options.model_file is not None,
         model_file=options.model_file,
+        model_elsewhere=settings.ai.url,
         prepare=_command("prepare"),
         gateway=_command("serve", *listen),
         worker=_command("worker"),
@@ -99,6 +102,10 @@ def reset(settings: Settings) -> None:
 
 def endpoint(settings: Settings) -> str:
     """Return where the data directory's running server answers, else where it would."""
+    from polyagent.adapters.engines.endpoints import running
+
+    if (found := running(data_dir(settings))) is not None:
+        return found.server_url
     host = settings.server.host
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
 

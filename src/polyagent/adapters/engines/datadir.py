@@ -23,7 +23,17 @@ SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 LONGEST_SOCKET = "valkey/.s.PGSQL.5432"
 
 SECRETS = ("jwt.secret", "pg.password", "pg.admin.password", "valkey.password", "model.key")
-OURS = ("pg", "pg.new", "valkey", "model", "engines", "logs", "endpoints.json", "chat_history", *SECRETS)
+OURS = (
+    "pg",
+    "pg.new",
+    "valkey",
+    "model",
+    "engines",
+    "logs",
+    "endpoints.json",
+    "chat_history",
+    *SECRETS,
+)
 
 
 def default_data_dir() -> Path:

@@ -15,8 +15,12 @@ JOIN_WAIT_S = 30
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """None: that engine is not ours. The URLs carry their passwords; `ai_url` is unix:/path/to.sock."""
+    """None: that engine is not ours. The URLs carry their passwords; `ai_url` is unix:/path/to.sock.
 
+    `server_url` is where the gateway listens, or will.
+    """
+
+    server_url: str
     database_url: str | None
     redis_url: str | None
     ai_url: str | None
@@ -46,5 +50,17 @@ def join(data_dir: Path, wait_s: float = JOIN_WAIT_S) -> Endpoints:
                 " start it, or set DATABASE_URL and REDIS_URL"
             )
         pause()
+    return _read(data)
+
+
+def running(data_dir: Path) -> Endpoints | None:
+    """Return the endpoints of the `up` that runs on `data_dir` now, if one does and is ready."""
+    data = DataDir(data_dir)
+    if data.endpoints.exists() and is_held(data.lock):
+        return _read(data)
+    return None
+
+
+def _read(data: DataDir) -> Endpoints:
     with said_plainly(data.endpoints):
         return msgspec.json.decode(data.endpoints.read_bytes(), type=Endpoints)

@@ -59,7 +59,7 @@ class Family:
             url=port.url(self._plan.host, self._plan.port),
             data_dir=str(self._data.path),
             prepared=prepared,
-            model=engines.model,
+            model=engines.model or self._plan.model_elsewhere,
             model_note=engines.model_note,
             engines=engines.engines,
             seconds=time.monotonic() - began,
@@ -144,6 +144,7 @@ class Family:
 
 def _wanted(plan: Plan, data: DataDir) -> Wanted:
     return Wanted(
+        server_url=port.url(plan.host, plan.port),
         data_dir=str(data.path),
         postgres=plan.postgres,
         valkey=plan.valkey,

@@ -10,6 +10,7 @@ from polyagent.adapters.engines.errors import EngineError
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """`postgres`, `valkey` and `model` say which engines are ours to start; the rest is configured elsewhere.
+    `model_elsewhere` is the address of a model service that is not ours.
 
     `prepare` applies the migrations, prints one line of JSON (`domain.startup.Prepared`) and ends;
     `gateway` and `worker` stay, and end on SIGTERM. `environment` is the whole environment of the three.
@@ -22,6 +23,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     valkey: bool
     model: bool
     model_file: Path | None
+    model_elsewhere: str | None
     prepare: tuple[str, ...]
     gateway: tuple[str, ...]
     worker: tuple[str, ...]

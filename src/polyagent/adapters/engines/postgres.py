@@ -19,6 +19,9 @@ MAX_CONNECTIONS = 200
 SMALLEST_BUFFERS_MB = 16
 LARGEST_BUFFERS_MB = 64
 
+# Names the dead server as postmaster.pid does; its pid may be a zombie that nobody reaps.
+SOCKET_LOCK = ".s.PGSQL.5432.lock"
+
 # Lines of postmaster.pid, which the server rewrites as it starts.
 # https://github.com/postgres/postgres/blob/REL_18_STABLE/src/include/utils/pidfile.h
 PID_LINE, STATUS_LINE = 0, 7
@@ -53,6 +56,7 @@ class Postgres:
             self._account.own(self._directory)
             self._account.own(self._sockets)
             (self._directory / "postmaster.pid").unlink(missing_ok=True)
+            (self._sockets / SOCKET_LOCK).unlink(missing_ok=True)
 
     def start(self) -> subprocess.Popen[bytes]:
         options = {

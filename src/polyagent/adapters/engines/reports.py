@@ -9,9 +9,10 @@ Message = TypeVar("Message")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, tag="wanted"):
-    """To the watchdog, first of all: which engines to run."""
+    """To the watchdog, first of all: which engines to run, for the server at `server_url`."""
 
     data_dir: str
+    server_url: str
     postgres: bool
     valkey: bool
     model: bool

@@ -145,6 +145,7 @@ class Watchdog:
     def _announce(self, postgres: Postgres | None, valkey: Valkey | None) -> None:
         model = self._model
         Endpoints(
+            server_url=self._wanted.server_url,
             database_url=postgres.url if postgres else None,
             redis_url=valkey.url if valkey else None,
             ai_url=model.url if model else None,

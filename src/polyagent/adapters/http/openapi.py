@@ -17,6 +17,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from polyagent import __version__
+from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.errors import PROBLEM, Problem
 from polyagent.adapters.http.routes.health import Alive
 from polyagent.adapters.http.routes.problems import ProblemKind
@@ -86,7 +87,10 @@ class Document:
             security=[{"bearer": []}],
         )
         return Litestar(
-            list(self._routes), dependencies=dict(self._dependencies), openapi_config=config
+            list(self._routes),
+            dependencies=dict(self._dependencies),
+            request_class=Call,
+            openapi_config=config,
         )
 
 
@@ -162,7 +166,7 @@ def _amend(operations: dict[str, dict[str, Any]]) -> None:
     stream["responses"]["200"]["content"] = {"text/event-stream": {"schema": EVENTS}}
     chat["responses"]["202"] = {
         "description": "It goes on: what there is so far, and `Location`",
-        "content": chat["responses"]["200"]["content"],
+        "content": dict(chat["responses"]["200"]["content"]),
     }
     chat["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
     followed = operations["list_run_events"]["responses"]

@@ -43,6 +43,10 @@ def wire_errors() -> Iterator[None]:
         raise Silent("The model service did not answer in time.") from error
     except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
         cause = error.__cause__ or error
+        if isinstance(cause, aiohttp.ClientSSLError):
+            raise Silent(
+                "TLS with the model service failed: is its certificate trusted?"
+            ) from error
         if isinstance(cause, aiohttp.ClientConnectorError):
             raise Silent("The model service could not be reached.") from error
         if isinstance(cause, TimeoutError):

@@ -78,29 +78,31 @@ class Service:
 
     async def health(self) -> Component:
         began_s = self._clock.monotonic()
-        facts: dict[str, object] = {"service": self._host}
         try:
             async with asyncio.timeout(HEALTH_LIMIT_S):
                 listing = await self._catalogue.listing_of_the_last(HEALTH_FRESH_S)
                 default = await self._catalogue.name(None)
         except TimeoutError:
-            return Component(status="down", detail="No answer within two seconds.", facts=facts)
+            return self._down("No answer within two seconds.")
         except ModelServiceUnavailable as error:
-            return Component(status="down", detail=error.detail, facts=facts)
-        facts |= {
-            "models": list(listing.windows or ())[:NAMES_SHOWN],
-            "default_model": default,
-            "demonstration": is_packaged(default),
-        }
+            return self._down(error.detail)
         return Component(
             status="down" if listing.problem else "ok",
             latency_ms=round((self._clock.monotonic() - began_s) * 1000, 2),
             detail=DETAIL if is_packaged(default) else listing.problem,
-            facts=facts,
+            facts={
+                "service": self._host,
+                "models": list(listing.windows or ())[:NAMES_SHOWN],
+                "default_model": default,
+                "demonstration": is_packaged(default),
+            },
         )
 
     async def aclose(self) -> None:
         await self._wire.aclose()
+
+    def _down(self, detail: str) -> Component:
+        return Component(status="down", detail=detail, facts={"service": self._host})
 
     async def _attempt(self, prompt: Prompt, end_at: float) -> AsyncGenerator[ModelDelta, None]:
         """Call the model once; whatever fails after the first delta is a `ModelServiceBroken`."""

@@ -19,6 +19,11 @@ LEVELS = {
     "error": logging.ERROR,
     "critical": logging.CRITICAL,
 }
+
+# Below a warning the first two tell whole addresses, with what people search for in them; the third
+# tells each of its plugins at every start.
+QUIET = ("httpx", "httpcore", "alembic.runtime.plugins")
+
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
     0x2028: "\\u2028",
     0x2029: "\\u2029",
@@ -93,9 +98,8 @@ def _route_stdlib(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for client in ("httpx", "httpcore"):
-        # they tell whole addresses and headers below that: what people search for is in there
-        logging.getLogger(client).setLevel(max(level, logging.WARNING))
+    for talker in QUIET:
+        logging.getLogger(talker).setLevel(max(level, logging.WARNING))
 
 
 def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

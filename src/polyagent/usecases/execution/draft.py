@@ -9,6 +9,7 @@ from polyagent.domain.event import EventBody, MessageDelta, ReasoningDelta, Tool
 from polyagent.domain.ids import new_id
 from polyagent.domain.model import CallDelta, Finished, ModelDelta, TextDelta, ThoughtDelta
 from polyagent.domain.run import Run
+from polyagent.domain.text import clean_json
 from polyagent.domain.tool import ToolCall, arguments_of
 from polyagent.ports.tools import Tools
 from polyagent.usecases.execution.effects import effect_of
@@ -17,7 +18,7 @@ from polyagent.usecases.execution.effects import effect_of
 class _Call(msgspec.Struct):
     id: str
     name: str
-    arguments: str = ""
+    pieces: list[str] = []
 
 
 class Draft:
@@ -58,7 +59,7 @@ class Draft:
         call = self._calls.setdefault(
             delta.index, _Call(id=f"call_{new_id().hex[-24:]}", name=delta.name or "")
         )
-        call.arguments += delta.text
+        call.pieces.append(delta.text)
         name = None if known else call.name
         return ToolArgumentsDelta(self.step, call.id, delta.text, name)
 
@@ -67,7 +68,7 @@ class Draft:
             ToolCall(
                 id=call.id,
                 name=call.name,
-                arguments=arguments_of(call.arguments),
+                arguments=clean_json(arguments_of("".join(call.pieces))),
                 effect=effect_of(tools, call.name),
             )
             for _, call in sorted(self._calls.items())

@@ -72,6 +72,7 @@ class Answer:
     def add(self, chunk: Chunk) -> Iterator[ModelDelta]:
         choice = chunk.choices[0] if chunk.choices else None
         delta = (choice.delta or choice.message) if choice else None
+        said = len(self._said)
         if isinstance(chunk.model, str) and chunk.model:
             self._model = clean(chunk.model)
         if delta is not None:
@@ -80,7 +81,7 @@ class Answer:
             self._raw_reason = clean(choice.finish_reason)
         if chunk.usage:
             self._totals.add(chunk.usage)
-            self._settled = True
+            self._settled = len(self._said) == said  # beside a word it may be a running total
 
     def done(self) -> None:
         """Take note of `[DONE]`."""

@@ -84,12 +84,11 @@ class Calls:
     def _known(self, index: int | None, wire_id: str, name: str) -> _Call | None:
         """Return the call that the fragment most likely continues."""
         newest = self._calls[::-1]
-        same_index = [call for call in newest if index is None or call.index == index]
-        same_id = [call for call in newest if wire_id and call.id == wire_id]
-        both = [call for call in same_index if call in same_id]
-        if not both and not same_index and not name:
-            both = same_id
-        return next(iter(both or same_index), None)
+        by_index = [call for call in newest if index is None or call.index == index]
+        by_id = [call for call in newest if wire_id and call.id == wire_id]
+        by_both = [call for call in by_index if call in by_id]
+        by_id_alone = [] if name else by_id
+        return next(iter(by_both or by_index or by_id_alone), None)
 
 
 def _another(call: _Call, wire_id: str, name: str, arguments: str) -> bool:

@@ -1,0 +1,92 @@
+"""Health, metrics, and the pages about problems."""
+
+import pytest
+
+from polyagent.adapters.http.catalogue import CATALOGUE
+from polyagent.domain import errors
+from polyagent.domain.errors import PolyAgentError
+from polyagent.domain.health import Component
+from tests.api.house import House, lived_in
+
+INTERNAL_TO_US = {"fenced", "migration_impossible"}
+
+
+async def test_health_shows_every_component(house: House) -> None:
+    house.postgres.component = Component(status="down", detail="refused")
+
+    answer = await house.nobody.get("/health")
+
+    assert answer.status == 200
+    assert answer.json["status"] == "degraded"
+    assert answer.json["components"]["postgres"]["status"] == "down"
+
+
+async def test_a_process_is_ready_while_its_database_is_there(house: House) -> None:
+    ready = await house.nobody.get("/health/ready")
+    house.postgres.component = Component(status="down")
+
+    away = await house.nobody.get("/health/ready")
+
+    assert ready.status == 200
+    away.as_problem(503, "store_unavailable")
+    assert away.headers["retry-after"] == "1"
+    assert (await house.nobody.get("/health/live")).status == 200
+
+
+async def test_a_stopping_process_is_not_ready(house: House) -> None:
+    house.drain.begin()
+
+    answer = await house.nobody.get("/health/ready")
+
+    answer.as_problem(503, "stopping")
+
+
+async def test_metrics_count_requests_by_their_template(house: House) -> None:
+    agent = await house.agent(house.ann)
+    await house.ann.get(f"/api/v1/agents/{agent['id']}")
+    await house.ann.get("/nowhere/at/all")
+
+    answer = await house.nobody.get("/metrics")
+
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert b'route="/api/v1/agents/{agent_id}",status="200"' in answer.body
+    assert b'route="unmatched",status="404"' in answer.body
+    assert agent["id"].encode() not in answer.body
+
+
+async def test_metrics_may_have_a_token_of_their_own() -> None:
+    async with lived_in(metrics_token="sesame") as house:
+        without = await house.nobody.get("/metrics")
+        wrong = await house.ann.get("/metrics")
+        right = await house.nobody.with_token("sesame").get("/metrics")
+
+    without.as_problem(401, "unauthenticated")
+    wrong.as_problem(401, "unauthenticated")
+    assert right.status == 200
+
+
+@pytest.mark.parametrize("code", sorted(CATALOGUE))
+async def test_every_code_has_a_page(house: House, code: str) -> None:
+    as_json = await house.nobody.get(f"/problems/{code}")
+    as_page = await house.nobody.get(f"/problems/{code}", accept="text/html,*/*;q=0.8")
+
+    assert as_json.json["code"] == code
+    assert as_json.json["type"] == f"/problems/{code}"
+    assert as_page.headers["content-type"] == "text/html; charset=utf-8"
+    assert as_page.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_a_code_that_is_none_has_no_page(house: House) -> None:
+    answer = await house.nobody.get("/problems/gremlins")
+
+    answer.as_problem(404, "not_found")
+
+
+def test_every_error_of_ours_is_in_the_catalogue() -> None:
+    codes = {
+        kind.code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, PolyAgentError)
+    }
+
+    assert codes - INTERNAL_TO_US <= set(CATALOGUE)
