@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from polyagent.adapters.memory.models import said
+from polyagent.adapters.memory.models import Scripted, said
 from polyagent.domain.chat import text_of
 from polyagent.domain.errors import ModelServiceBroken, ModelServiceUnavailable
 from polyagent.domain.model import CallDelta, Finished, ModelDelta, TextDelta
@@ -58,7 +58,7 @@ async def test_a_run_that_fails_before_a_word_is_503_with_its_id(house: House) -
 
 
 async def test_a_run_that_fails_after_a_word_is_200_and_says_why(house: House) -> None:
-    broken = [TextDelta("half"), ModelServiceBroken("it broke off")]
+    broken: Scripted = [TextDelta("half"), ModelServiceBroken("it broke off")]
     for _ in range(4):
         house.models.scripts.append(broken)
 

@@ -8,7 +8,7 @@ from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.health import Component
 from tests.api.house import House, lived_in
 
-INTERNAL_TO_US = {"fenced", "migration_impossible"}
+INTERNAL_TO_US = {"fenced", "migration_impossible", "tool_failed"}
 
 
 async def test_health_shows_every_component(house: House) -> None:

@@ -1,6 +1,7 @@
 """One door: who may call what."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import jwt
 import pytest
@@ -77,8 +78,6 @@ async def test_what_is_no_bearer_token_is_refused(house: House, header: str) -> 
 async def _claims(house: House) -> tuple[dict[str, object], dict[str, object]]:
     """A good token's claims and header, to be spoiled."""
     answer = await house.ann.get("/api/v1/users/profile")
-    from uuid import UUID
-
     token, _ = (await house.container.get(TokenRing)).issue(UUID(answer.json["id"]), 1)
     claims = jwt.decode(token, options={"verify_signature": False})
     return claims, jwt.get_unverified_header(token)

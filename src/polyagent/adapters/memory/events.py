@@ -75,7 +75,8 @@ class _LogFeed:
 
     async def wait(self, timeout_s: float) -> bool:
         try:
-            await asyncio.wait_for(self.news.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.news.wait()
         except TimeoutError:
             return False
         return True

@@ -14,15 +14,15 @@ Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many at mos
 Cursor = Annotated[
     str | None, QueryParameter(max_length=400, description="The last page's `next_cursor`.")
 ]
-Sorting = Annotated[Order, QueryParameter(name="order", description="By creation.")]
+Direction = Annotated[Order, QueryParameter(description="By creation.")]
 
 
-def newest_first(limit: Limit = 20, cursor: Cursor = None, sorting: Sorting = "desc") -> PageAsk:
-    return PageAsk(limit=limit, cursor=cursor, order=sorting)
+def newest_first(limit: Limit = 20, cursor: Cursor = None, order: Direction = "desc") -> PageAsk:
+    return PageAsk(limit=limit, cursor=cursor, order=order)
 
 
-def oldest_first(limit: Limit = 20, cursor: Cursor = None, sorting: Sorting = "asc") -> PageAsk:
-    return PageAsk(limit=limit, cursor=cursor, order=sorting)
+def oldest_first(limit: Limit = 20, cursor: Cursor = None, order: Direction = "asc") -> PageAsk:
+    return PageAsk(limit=limit, cursor=cursor, order=order)
 
 
 def paged(request: Request[Any, Any, Any], page: Page[T]) -> Response[Page[T]]:
