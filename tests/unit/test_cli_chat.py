@@ -339,7 +339,13 @@ class Terminal:
         env = {**os.environ, "POLYAGENT_DATA_DIR": str(data_dir), "TERM": "dumb"}
         command = [sys.executable, "-m", "polyagent", "chat", "--url", url, "--token", "t", *words]
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=env,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  # a background shell has it ignored
         )
         os.close(slave)
         self._seen = ""
