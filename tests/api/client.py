@@ -96,7 +96,7 @@ class Client:
 
     def __init__(self, app: Litestar, token: str | None = None) -> None:
         self._app = app
-        self._token = token
+        self.token = token
 
     def with_token(self, token: str | None) -> "Client":
         return Client(self._app, token)
@@ -155,8 +155,8 @@ class Client:
     ) -> dict[str, Any]:
         raw, _, query = path.partition("?")
         headers = {"host": "127.0.0.1", "accept": "*/*"}
-        if self._token is not None:
-            headers["authorization"] = f"Bearer {self._token}"
+        if self.token is not None:
+            headers["authorization"] = f"Bearer {self.token}"
         if length:
             headers |= {"content-type": "application/json", "content-length": str(length)}
         replaced = {name.lower() for name, _ in given}

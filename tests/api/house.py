@@ -38,6 +38,7 @@ from tests.api.client import Answer, Client
 
 SECRET = "a-secret-that-only-these-tests-know-of"
 SETTINGS = Settings(auth=Auth(jwt_secret=SECRET))
+DRAIN_S = 0.2
 
 
 class GatedModels(ScriptedModels):
@@ -106,20 +107,22 @@ class House:
             HouseProvider(self.models, self.postgres),
             context={Settings: settings},
         )
-        self.app = build(self.container, settings, self.drain, lifespan=[self._executing])
+        self.app = build(self.container, settings, self.drain, lifespan=[self._living])
         self.nobody = Client(self.app)
         self.ann = self.bob = self.vic = self.root = self.nobody
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["House"]:
         async with self.app.lifespan():
-            await (await self.container.get(ManageAgents)).make_builtin()
-            self.ann = await self.moves_in("ann", "member")
-            self.bob = await self.moves_in("bob", "member")
-            self.vic = await self.moves_in("vic", "viewer")
-            self.root = await self.moves_in("root", "admin")
             yield self
         await self.container.close()
+
+    async def furnish(self) -> None:
+        await (await self.container.get(ManageAgents)).make_builtin()
+        self.ann = await self.moves_in("ann", "member")
+        self.bob = await self.moves_in("bob", "member")
+        self.vic = await self.moves_in("vic", "viewer")
+        self.root = await self.moves_in("root", "admin")
 
     async def moves_in(self, name: str, role: Role, *, password_hash: str = "none") -> Client:
         now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -139,9 +142,10 @@ class House:
         return self.nobody.with_token(token)
 
     @asynccontextmanager
-    async def _executing(self, _: Litestar) -> AsyncIterator[None]:
+    async def _living(self, _: Litestar) -> AsyncIterator[None]:
         executor = await self.container.get(LocalExecutor)
         async with executor.running():
+            await self.furnish()
             yield
 
     async def agent(self, client: Client, **new: Any) -> Any:
@@ -155,7 +159,7 @@ class House:
 
 @asynccontextmanager
 async def lived_in(**server: Any) -> AsyncIterator[House]:
-    settings = msgspec.structs.replace(SETTINGS, server=Server(**server))
+    settings = msgspec.structs.replace(SETTINGS, server=Server(**{"drain_s": DRAIN_S, **server}))
     async with House(settings).open() as house:
         yield house
 

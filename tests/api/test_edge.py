@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from polyagent.adapters.http.intake import Intake
-from tests.api.house import House, lived_in
+from tests.api.house import House, lived_in, some_id
 
 AGENTS = "/api/v1/agents"
 
@@ -52,7 +52,10 @@ async def test_methods_of_an_address_are_told(house: House) -> None:
     wrong = await house.ann.request("PUT", AGENTS)
     options = await house.nobody.request("OPTIONS", AGENTS)
 
+    of_one = await house.nobody.request("OPTIONS", f"{AGENTS}/{some_id()}")
+
     wrong.as_problem(405, "method_not_allowed")
+    assert of_one.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
     assert wrong.headers["allow"] == options.headers["allow"] == "GET, HEAD, OPTIONS, POST"
     assert options.status == 204
 

@@ -79,7 +79,9 @@ class ManageAgents:
         await self._check(new)
         async with self._store.begin(actor) as tx:
             now = await tx.agents.get(agent_id)
-            return await tx.agents.change(agent_id, new, version=version or now.version)
+            return await tx.agents.change(
+                agent_id, new, version=now.version if version is None else version
+            )
 
     async def patch(
         self, actor: Actor, agent_id: UUID, patch: dict[str, Any], *, version: int | None
@@ -91,7 +93,9 @@ class ManageAgents:
         new = merged(now, patch)
         await self._check(new)
         async with self._store.begin(actor) as tx:
-            return await tx.agents.change(agent_id, new, version=version or now.version)
+            return await tx.agents.change(
+                agent_id, new, version=now.version if version is None else version
+            )
 
     async def delete(self, actor: Actor, agent_id: UUID, *, version: int | None) -> None:
         actor.require("agents:write")
@@ -113,7 +117,9 @@ class ManageAgents:
             then = await tx.agents.at_version(agent_id, number)
         await self._check(then.ask())
         async with self._store.begin(actor) as tx:
-            return await tx.agents.change(agent_id, then.ask(), version=version or now.version)
+            return await tx.agents.change(
+                agent_id, then.ask(), version=now.version if version is None else version
+            )
 
     async def make_builtin(self) -> None:
         """Make the workspace's shared agents of each built-in type, where they are missing."""

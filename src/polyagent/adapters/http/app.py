@@ -95,7 +95,9 @@ def _dependencies(
 
 
 def _methods(app: Litestar) -> dict[str, str]:
-    """The methods of each path; the framework's handler for OPTIONS knows some of them."""
+    """The methods of each template; the framework's handler for OPTIONS knows some of them."""
     return {
-        route.path: ", ".join(route.methods) for route in app.routes if isinstance(route, HTTPRoute)
+        route.path_format: ", ".join(route.methods)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
     }

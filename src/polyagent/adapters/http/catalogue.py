@@ -10,10 +10,6 @@ class Entry(msgspec.Struct, frozen=True):
     status: int
     advice: str
 
-    @property
-    def is_defect(self) -> bool:
-        return self.status == 500
-
 
 CATALOGUE: dict[str, Entry] = {
     "invalid_request": Entry(

@@ -34,7 +34,7 @@ class Intake:
             raise TooSlow(f"The body took longer than {self._read_timeout_s:g} s.") from error
         if message["type"] == "http.disconnect":
             raise Invalid("The connection broke off before the body ended.")
-        self._is_complete = not (message["type"] == "http.request" and message["more_body"])
+        self._is_complete = not message.get("more_body", False)
         return message
 
     async def discard(self) -> None:
