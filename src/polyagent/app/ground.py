@@ -13,7 +13,7 @@ HANDED = "POLYAGENT_HANDED_SETTINGS"
 
 
 def data_dir(settings: Settings) -> Path:
-    from polyagent.adapters.engines.datadir import default_data_dir
+    from polyagent.configuration.sources import default_data_dir
 
     return Path(settings.data_dir) if settings.data_dir else default_data_dir()
 

@@ -1,8 +1,12 @@
 """Lists that are read a page at a time."""
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Generic, Literal, TypeVar
+from uuid import UUID
 
 import msgspec
+
+from polyagent.domain.errors import CursorInvalid
 
 T = TypeVar("T")
 
@@ -22,3 +26,22 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
     items: list[T]
     next_cursor: str | None = None
+
+
+def cursor_of(key: UUID | int) -> str:
+    """Return the cursor behind the row of that key: a cursor names a row, it is no count of rows."""
+    number = key.int if isinstance(key, UUID) else key
+    return urlsafe_b64encode(number.to_bytes(16)).rstrip(b"=").decode()
+
+
+def key_of(cursor: str) -> int:
+    """Raises `CursorInvalid` unless `cursor_of` made it."""
+    try:
+        key = urlsafe_b64decode(cursor.encode() + b"==")
+    except ValueError:
+        key = b""
+    if len(key) != 16 or cursor_of(int.from_bytes(key)) != cursor:
+        raise CursorInvalid(
+            "The cursor is not one of this list: take `next_cursor` of its last page."
+        )
+    return int.from_bytes(key)

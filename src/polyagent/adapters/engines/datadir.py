@@ -9,12 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import platformdirs
-
 from polyagent.adapters.engines.errors import EngineError
 
 LAYOUT = 1
-ROOTS_DATA_DIR = Path("/var/lib/polyagent")
 FREE_BYTES = 200 * 2**20
 ROTATE_BYTES = 16 * 2**20
 
@@ -34,12 +31,6 @@ OURS = (
     "chat_history",
     *SECRETS,
 )
-
-
-def default_data_dir() -> Path:
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        return ROOTS_DATA_DIR
-    return platformdirs.user_data_path("polyagent", appauthor=False)
 
 
 class DataDir:

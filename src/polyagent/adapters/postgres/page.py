@@ -1,6 +1,5 @@
-"""Pages by key: a cursor is the key of the last row that was told, not a count of rows."""
+"""Pages by key, as statements."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -8,8 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from polyagent.domain.errors import CursorInvalid
-from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.page import Page, PageAsk, cursor_of, key_of
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -40,24 +38,6 @@ def page_of(
     shown = rows[: ask.limit]
     cursor = cursor_of(key(shown[-1])) if len(rows) > ask.limit else None
     return Page(items=[told(row) for row in shown], next_cursor=cursor)
-
-
-def cursor_of(key: UUID | int) -> str:
-    number = key.int if isinstance(key, UUID) else key
-    return urlsafe_b64encode(number.to_bytes(16)).rstrip(b"=").decode()
-
-
-def key_of(cursor: str) -> int:
-    """Raises `CursorInvalid` unless `cursor_of` made it."""
-    try:
-        key = urlsafe_b64decode(cursor.encode() + b"==")
-    except ValueError:
-        key = b""
-    if len(key) != 16 or cursor_of(int.from_bytes(key)) != cursor:
-        raise CursorInvalid(
-            "The cursor is not one of this list: take `next_cursor` of its last page."
-        )
-    return int.from_bytes(key)
 
 
 def _window(

@@ -9,7 +9,7 @@ import msgspec
 
 from polyagent.adapters.postgres import sql_runs as sql
 from polyagent.adapters.postgres.errors import translated
-from polyagent.adapters.postgres.page import key_of, page_of
+from polyagent.adapters.postgres.page import page_of
 from polyagent.adapters.postgres.pool import Pool
 from polyagent.adapters.postgres.rows import (
     agent_of,
@@ -31,7 +31,7 @@ from polyagent.domain.errors import (
     SessionBusy,
 )
 from polyagent.domain.event import EPOCH, Event
-from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.page import Page, PageAsk, key_of
 from polyagent.domain.run import (
     CANCELLED,
     Admitted,
