@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
-from pathlib import Path
 
 import msgspec
 from alembic import command
@@ -14,23 +13,16 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-import polyagent
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import SCHEMA
+from polyagent.configuration.sources import shipped
 from polyagent.domain.errors import MigrationImpossible
 from polyagent.settings import Database
 
 OLDEST_SERVER = 15
 LOCK = 0x706F6C79
 UNLIMITED_S = 86_400.0
-
-
-def directory() -> Path:
-    """Return where the migrations are: in the wheel beside the package, in a checkout at its root."""
-    package = Path(polyagent.__file__).parent
-    shipped = package / "migrations"
-    return shipped if shipped.is_dir() else package.parents[1] / "migrations"
 
 
 async def upgrade(settings: Database, revision: str = "head") -> None:
@@ -55,7 +47,7 @@ async def current(settings: Database) -> str | None:
 @cache
 def newest() -> str | None:
     """Return the revision that this version needs."""
-    return ScriptDirectory(str(directory())).get_current_head()
+    return ScriptDirectory(str(shipped("migrations"))).get_current_head()
 
 
 def require_server(version: int) -> None:
@@ -85,7 +77,7 @@ async def _prepare(connection: AsyncConnection) -> None:
 
 def _migrate(connection: Connection, action: Callable[[Config], None]) -> None:
     config = Config()
-    config.set_main_option("script_location", str(directory()).replace("%", "%%"))
+    config.set_main_option("script_location", str(shipped("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
         action(config)
