@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from dishka import AsyncContainer, Provider, make_async_container
 
+from polyagent.app.extension import extension
 from polyagent.app.ground import settled
 from polyagent.settings import Settings
 
@@ -14,7 +15,8 @@ OPEN_WAIT_S = 3.0
 def container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Return the use cases over the real engines; a provider in `overrides` replaces any port.
 
-    Close it in the end. The graph is checked here, before anything connects.
+    So do those of POLYAGENT_APP. Close it in the end. The graph is checked here, before anything
+    connects. Raises `SettingsError`.
     """
     from polyagent.adapters.functions.provider import FunctionsProvider
     from polyagent.adapters.memory.provider import MemoryEventsProvider
@@ -42,6 +44,7 @@ def container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         WorkerProvider(),
         HealthProvider(),
         UseCaseProvider(),
+        *extension(),
         *overrides,
         context={Settings: settings},
     )
