@@ -51,7 +51,7 @@ def _user() -> str | None:
 
 
 def _own(path: Path) -> None:
-    path.mkdir(mode=0o700)
+    path.mkdir(mode=0o700, exist_ok=True)
     if user := _user():
         who = pwd.getpwnam(user)
         os.chown(path, who.pw_uid, who.pw_gid)

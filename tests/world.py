@@ -10,6 +10,7 @@ from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.memory.runs import MemoryRuns
+from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.system.clock import SystemClock
@@ -97,12 +98,13 @@ class World:
             execute,
             self.journal,
             self.events,
+            MemorySignals(),
             self.clock,
             concurrent_runs=concurrent_runs,
             drain_s=WAIT_S,
         )
         self.send = SendChat(self.runs, self.executor, self.models, self.tools)
-        self.follow = FollowRun(self.runs, self.events)
+        self.follow = FollowRun(self.runs, self.events, self.clock)
         self.manage = ManageRuns(self.runs, self.executor)
         self.sessions = ManageSessions(self.store, self.executor)
         self.agents = ManageAgents(self.store, self.tools, self.models, self.clock)

@@ -15,7 +15,11 @@ from polyagent.adapters.functions.provider import FunctionsProvider
 from polyagent.adapters.http.app import build
 from polyagent.adapters.http.drain import Drain
 from polyagent.adapters.memory.models import ScriptedModels
-from polyagent.adapters.memory.provider import MemoryEventsProvider, MemoryProvider
+from polyagent.adapters.memory.provider import (
+    LiveLogsProvider,
+    MemoryEventsProvider,
+    MemoryProvider,
+)
 from polyagent.adapters.system.provider import SystemProvider
 from polyagent.adapters.telemetry.provider import TelemetryProvider
 from polyagent.adapters.vault.provider import VaultProvider
@@ -100,6 +104,7 @@ class House:
             VaultProvider(),
             MemoryProvider(),
             MemoryEventsProvider(),
+            LiveLogsProvider(),
             WebProvider(),
             FunctionsProvider(),
             WorkerProvider(),

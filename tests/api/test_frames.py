@@ -75,8 +75,8 @@ async def test_a_reader_goes_on_after_an_outage_of_the_store(house: House) -> No
     )
     runs = await house.container.get(Runs)
     run = await runs.get(actor, UUID(answer["run_id"]))
-    elsewhere = MemoryEvents(120, await house.container.get(Clock))
-    follow = FollowRun(cast(Runs, OnceAway(runs)), elsewhere)
+    clock = await house.container.get(Clock)
+    follow = FollowRun(cast(Runs, OnceAway(runs)), MemoryEvents(120, clock), clock)
 
     heard = [event async for event in Reader(follow, Drain()).after(actor, run, 0)]
 

@@ -222,7 +222,7 @@ def said(message: Message) -> tuple[str, str]:
 def happened(work: Work, n: int, body: EventBody) -> Event:
     """Return the `n`-th event after the first of the work's epoch."""
     run = work.run
-    return Event(id=work.last_seq + n, run_id=run.id, session_id=run.session_id, at=NOON, body=body)
+    return Event(id=work.begun.id + n, run_id=run.id, session_id=run.session_id, at=NOON, body=body)
 
 
 def told(work: Work, *bodies: EventBody, begin: int = 1) -> tuple[Event, ...]:

@@ -36,7 +36,7 @@ async def test_a_run_in_a_new_session_begins_at_once(office: Office) -> None:
 async def test_the_first_event_and_message_are_written_with_the_run(office: Office) -> None:
     work = await office.works("hello")
 
-    assert await office.events(work.run.id) == [work.begun()]
+    assert await office.events(work.run.id) == [work.begun]
     assert await office.story(work.run.id) == [RunStarted(office.agent.id, 1, 1)]
     assert await office.history(work.run.session_id) == work.steps
 

@@ -41,8 +41,8 @@ async def test_the_run_of_a_dead_worker_goes_on_from_its_last_step(office: Offic
         ("assistant", "let me see"),
     ]
     assert [call.state for call in taken.steps[-1].tool_calls] == ["pending"]
-    (resumed,) = await office.events(work.run.id, after=work.last_seq + 2)
-    assert resumed.id == taken.last_seq
+    (resumed,) = await office.events(work.run.id, after=work.begun.id + 2)
+    assert resumed == taken.begun
     assert resumed.body == RunResumed(2, "takeover", discard_step=2)
 
 
@@ -187,11 +187,11 @@ async def test_a_queued_run_begins_when_it_is_claimed(office: Office) -> None:
     (work,) = await office.claims()
 
     assert work.run.id == queued.id
-    assert (work.lease.epoch, work.last_seq) == (1, 10_000_001)
+    assert (work.lease.epoch, work.begun.id) == (1, 10_000_001)
     assert (work.run.status, work.run.position) == ("running", None)
     assert [said(m) for m in work.steps] == [("user", "hello")]
     assert work.steps[0].id == queued.message_id
-    begun = work.begun()
+    begun = work.begun
     assert begun is not None
     assert (await office.events(queued.id))[-1] == begun
     assert begun.body == RunStarted(office.agent.id, 1, 1)

@@ -25,7 +25,7 @@ async def test_a_step_leaves_its_message_its_events_and_its_calls(office: Office
     run = await office.runs.get(office.alice, work.run.id)
     assert (run.status, run.step, run.usage) == ("running", 1, Usage(output_tokens=1))
     assert (await office.history(run.session_id))[1:] == (record.message,)
-    assert tuple(await office.events(run.id, work.last_seq)) == record.events
+    assert tuple(await office.events(run.id, work.begun.id)) == record.events
 
 
 async def test_the_last_step_ends_the_run_and_frees_the_session(office: Office) -> None:

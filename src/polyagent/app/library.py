@@ -19,10 +19,10 @@ def container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     connects. Raises `SettingsError`.
     """
     from polyagent.adapters.functions.provider import FunctionsProvider
-    from polyagent.adapters.memory.provider import MemoryEventsProvider
+    from polyagent.adapters.memory.provider import LiveLogsProvider
     from polyagent.adapters.openai.provider import OpenAIProvider
     from polyagent.adapters.postgres.provider import PostgresProvider
-    from polyagent.adapters.redis.provider import RedisProvider
+    from polyagent.adapters.redis.provider import RedisEventsProvider, RedisProvider
     from polyagent.adapters.system.provider import SystemProvider
     from polyagent.adapters.telemetry.provider import TelemetryProvider
     from polyagent.adapters.vault.provider import VaultProvider
@@ -37,7 +37,8 @@ def container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         VaultProvider(),
         PostgresProvider(),
         RedisProvider(),
-        MemoryEventsProvider(),
+        RedisEventsProvider(),
+        LiveLogsProvider(),
         OpenAIProvider(),
         WebProvider(),
         FunctionsProvider(),

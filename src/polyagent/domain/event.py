@@ -5,6 +5,7 @@ and is gap-free within an epoch. Deltas and progress live in memory only; everyt
 """
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -138,7 +139,7 @@ EventBody = (
 )
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One event in its place. `path` names the child runs in which it happened, outermost first."""
 
     id: int
@@ -152,8 +153,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     def type(self) -> str:
         return str(self.body.__struct_config__.tag)
 
+    @cached_property
     def wire(self) -> bytes:
-        """Return the JSON object that clients see: envelope and body in one."""
+        """The JSON object that clients see, envelope and body in one: a line, encoded once."""
         envelope = _ENCODE(
             {
                 "id": self.id,
@@ -166,4 +168,29 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return envelope[:-1] + b"," + _ENCODE(self.body)[1:]
 
 
+class _Envelope(msgspec.Struct):
+    id: int
+    run_id: UUID
+    at: datetime
+    session_id: UUID | None = None
+    path: tuple[UUID, ...] = ()
+
+
 _ENCODE = msgspec.json.Encoder().encode
+_envelope_of = msgspec.json.Decoder(_Envelope).decode
+_body_of = msgspec.json.Decoder(EventBody).decode
+
+
+def event_of(wire: bytes) -> Event:
+    """Return the event that `Event.wire` is of. Raises `msgspec.DecodeError`: it is none that we know."""
+    envelope = _envelope_of(wire)
+    event = Event(
+        id=envelope.id,
+        run_id=envelope.run_id,
+        session_id=envelope.session_id,
+        path=envelope.path,
+        at=envelope.at,
+        body=_body_of(wire),
+    )
+    event.__dict__["wire"] = wire
+    return event

@@ -122,6 +122,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return self.status in FINAL
 
 
+class Tail(msgspec.Struct, frozen=True):
+    """How far a run has come: its last journaled event, and whether it has ended."""
+
+    last_seq: int
+    is_final: bool
+
+
 class Lease(msgspec.Struct, frozen=True):
     """The right to execute a run: `epoch` is the fencing token, raised by each claim."""
 
@@ -133,9 +140,10 @@ class Lease(msgspec.Struct, frozen=True):
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """A claimed run with all that its executor goes on from.
 
-    `last_seq` is the last event of this epoch (its `run.started` or `run.resumed`). `history` is the
-    session before this run, oldest first; `steps` are this run's own messages so far, its user
-    message first, each assistant message with its calls as they stand in the journal.
+    `begun` is the event that was journaled with the claim (`run.started` or `run.resumed`), the first
+    of this epoch. `history` is the session before this run, oldest first; `steps` are this run's own
+    messages so far, its user message first, each assistant message with its calls as they stand in
+    the journal.
     """
 
     lease: Lease
@@ -143,23 +151,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     workspace_id: UUID
     user_id: UUID
     spec: Spec
-    last_seq: int
+    begun: Event
     history: tuple[Message, ...]
     steps: tuple[Message, ...]
     cancel_asked: bool = False
-
-    def begun(self) -> Event | None:
-        """Return the `run.started` that was journaled with the first claim; later claims: None."""
-        run, at = self.run, self.run.started_at
-        if self.lease.epoch > 1 or at is None:
-            return None
-        return Event(
-            id=self.last_seq,
-            run_id=run.id,
-            session_id=run.session_id,
-            at=at,
-            body=RunStarted(run.agent_id, run.agent_version, run.attempt),
-        )
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,4 +36,4 @@ class Executor(Protocol):
         """Look for work that can be claimed now."""
 
     def cancel(self, run_id: UUID) -> None:
-        """Make a run that executes here notice at once that it is to be cancelled."""
+        """Make a run notice at once that it is to be cancelled, wherever it executes."""

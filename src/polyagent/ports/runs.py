@@ -1,6 +1,6 @@
 """Runs as those who ask for them see them. One statement each: this is the path of a chat request."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from polyagent.domain.agent import Agent, AgentType
 from polyagent.domain.chat import Message, Session
 from polyagent.domain.event import Event
 from polyagent.domain.page import Page, PageAsk
-from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Run, RunStatus
+from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Run, RunStatus, Tail
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,3 +80,9 @@ class Runs(Protocol):
 
         A cancelled run is returned as it is. Raises `RunFinished`, `NotFound`.
         """
+
+    async def tails(self, run_ids: Collection[UUID]) -> Mapping[UUID, Tail]:
+        """Say how far runs have come, whosever they are; one that is gone is not among them."""
+
+    async def journaled(self, run_id: UUID) -> Sequence[Event]:
+        """Return every journaled event of a run, whosever it is, in order."""

@@ -44,8 +44,7 @@ class ExecuteRun:
         Cancelling the task cancels the run if `control` says so; otherwise the run is left as it
         stands, for somebody else to take over.
         """
-        if (begun := work.begun()) is not None:
-            self._events.publish(begun)
+        self._events.publish(work.begun)
         narrator = Narrator(work, self._events, self._clock)
         run = State(work, control, self._journal, narrator, self._clock, self._defaults)
         try:

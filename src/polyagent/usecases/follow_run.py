@@ -7,20 +7,20 @@ from polyagent.domain.account import Actor
 from polyagent.domain.errors import CursorInvalid
 from polyagent.domain.event import EPOCH, Event
 from polyagent.domain.run import Admitted, Run
-from polyagent.ports.events import Events, Feed
+from polyagent.ports.clock import Clock
+from polyagent.ports.events import Events
 from polyagent.ports.runs import Runs
-
-POLL_S = 1.0
-SILENCE_S = 15.0
-PAGE = 500
+from polyagent.usecases.following.reading import PAGE, Reading
+from polyagent.usecases.following.silence import Silence
 
 
 class FollowRun:
-    """Live events where the run executes here; the journal for all else, asked once a second."""
+    """The live log first; the journal for what that lacks, and whenever it is silent."""
 
-    def __init__(self, runs: Runs, events: Events) -> None:
+    def __init__(self, runs: Runs, events: Events, clock: Clock) -> None:
         self._runs = runs
         self._events = events
+        self._silence = Silence(runs, clock)
 
     async def check(self, actor: Actor, run_id: UUID, after: int) -> bool:
         """Say whether anything is left to read after the cursor, now or later.
@@ -56,66 +56,14 @@ class FollowRun:
         self, actor: Actor, run: Run, after: int
     ) -> AsyncGenerator[Event | None, None]:
         """Yield the events after `after` until the final one; None for every 15 s of silence."""
-        reading = _Reading(self._runs, actor, run.id, after)
         async with self._events.subscribe(run.id, after) as feed:
-            while True:
-                found = False
-                async for event in reading.next(feed):
-                    found = True
-                    yield event
-                    if event.body.final:
-                        return
-                if reading.ended:
-                    return
-                if not found and await reading.silence(feed):
-                    yield None
-
-
-class _Reading:
-    """A cursor over one run."""
-
-    def __init__(self, runs: Runs, actor: Actor, run_id: UUID, after: int) -> None:
-        self._runs = runs
-        self._actor = actor
-        self._run_id = run_id
-        self._at = after
-        self._quiet_s = 0.0
-        self.ended = False
-
-    async def next(self, feed: Feed) -> AsyncGenerator[Event, None]:
-        live = feed.is_live
-        for event in feed.take():
-            if event.id > self._at + 1:
-                async for missed in self._journal(before=event.id):
-                    yield missed
-            if event.id > self._at:
-                self._at = event.id
-                yield event
-        if not live:
-            async for event in self._journal(before=None):
-                yield event
-
-    async def _journal(self, before: int | None) -> AsyncGenerator[Event, None]:
-        """Read on from the journal. A run that is over has nothing after what it holds now."""
-        while True:
-            run, events = await self._runs.events(self._actor, self._run_id, self._at, limit=PAGE)
-            for event in events:
-                if before is not None and event.id >= before:
-                    return
-                self._at = event.id
-                yield event
-            if len(events) < PAGE:
-                self.ended = run.is_final and before is None
-                return
-
-    async def silence(self, feed: Feed) -> bool:
-        """Wait for more; True when nothing was said for so long that the reader should be told."""
-        pause_s = SILENCE_S if feed.is_live else POLL_S
-        if await feed.wait(pause_s):
-            self._quiet_s = 0.0
-            return False
-        self._quiet_s += pause_s
-        if self._quiet_s < SILENCE_S:
-            return False
-        self._quiet_s = 0.0
-        return True
+            reading = Reading(self._runs, actor, run.id, after, feed)
+            with self._silence.broken_for(reading):
+                while not reading.has_ended:
+                    async for event in reading.news():
+                        yield event
+                    if reading.was_silent:
+                        reading.was_silent = False
+                        yield None
+                    if not reading.has_ended:
+                        await reading.wait()

@@ -27,7 +27,7 @@ log = structlog.get_logger("polyagent.http")
 def frame(event: Event | None) -> bytes:
     if event is None:
         return PING
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, event.type.encode(), event.wire())
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, event.type.encode(), event.wire)
 
 
 async def frames(events: Events, drain: Drain) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""The live log of the runs that execute in this process.
+"""The live logs that this process holds: of the runs that execute here, and copies of others.
 
 A reader is a place in its run's log and holds nothing of its own. A log is cut at its beginning when
 it grows too long: a reader that was still there sees a gap in the ids.
@@ -30,13 +30,9 @@ class _Log:
         self.is_open = False
         self.feeds: set[_LogFeed] = set()
 
-    @property
-    def is_ended(self) -> bool:
-        return bool(self.events) and self.events[-1].body.final
-
     def append(self, event: Event) -> None:
         if self.events and event.id <= self.events[-1].id:
-            return  # by an executor that was fenced: of an epoch that is over
+            return  # of an executor that was fenced, or heard twice
         self.events.append(event)
         self.size_bytes += _size_bytes(event)
         if self.size_bytes > LOG_BYTES:
@@ -61,8 +57,7 @@ class _LogFeed:
 
     @property
     def is_live(self) -> bool:
-        # a run that left before its end goes on elsewhere, and the log does not tell of it
-        return self._log.is_open or self._log.is_ended
+        return self._log.is_open
 
     def take(self) -> Sequence[Event]:
         begin = max(0, self._next - self._log.dropped)
@@ -73,13 +68,11 @@ class _LogFeed:
             self.news.clear()
         return taken
 
-    async def wait(self, timeout_s: float) -> bool:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.news.wait()
-        except TimeoutError:
-            return False
-        return True
+    async def wait(self) -> None:
+        await self.news.wait()
+
+    def wake(self) -> None:
+        self.news.set()
 
 
 class MemoryEvents:
@@ -92,7 +85,7 @@ class MemoryEvents:
         self._closed_at_s: dict[UUID, float] = {}
         self._closed_bytes = 0
 
-    def open(self, run_id: UUID, session_id: UUID | None) -> None:
+    def open(self, run_id: UUID, epoch: int) -> None:
         self._forget_old()
         log = self._logs.setdefault(run_id, _Log())
         if self._closed_at_s.pop(run_id, None) is not None:
@@ -104,6 +97,18 @@ class MemoryEvents:
         log = self._logs.get(event.run_id)
         if log is not None and log.is_open:
             log.append(event)
+
+    def relay(self, event: Event) -> None:
+        log = self._logs.get(event.run_id)
+        if log is not None and not log.is_open:
+            log.append(event)
+
+    def shown(self, run_id: UUID) -> Sequence[Event]:
+        log = self._logs.get(run_id)
+        return tuple(log.events) if log else ()
+
+    async def flush(self, run_id: UUID) -> None:
+        """Nobody reads elsewhere."""
 
     def close(self, run_id: UUID) -> None:
         log = self._logs.get(run_id)
@@ -152,4 +157,4 @@ class MemoryEvents:
 def _size_bytes(event: Event) -> int:
     """Estimate what an event holds in memory."""
     text = getattr(event.body, "text", None)
-    return EVENT_BYTES + len(text if text is not None else event.wire())
+    return EVENT_BYTES + len(text if text is not None else event.wire)

@@ -87,11 +87,15 @@ class Ledger:
             workspace_id=row.workspace_id,
             user_id=row.user_id,
             spec=row.spec,
-            last_seq=row.epoch * EPOCH + 1,
+            begun=self._begun(row),
             history=self.history(session_id, before=run.id) if session_id else (),
             steps=tuple(map(self._state.message_as_told, self._state.messages[run.id])),
             cancel_asked=row.cancel_at is not None,
         )
+
+    def _begun(self, row: RunRow) -> Event:
+        first = row.epoch * EPOCH + 1
+        return next(event for event in self._state.events[row.run.id] if event.id == first)
 
     def _session(self, row: RunRow) -> Session | None:
         return self._state.sessions.get(row.run.session_id) if row.run.session_id else None

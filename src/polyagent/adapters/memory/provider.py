@@ -6,12 +6,14 @@ from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.runs import MemoryRuns
+from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.ports.clock import Clock
-from polyagent.ports.events import Events
+from polyagent.ports.events import Events, LiveLogs
 from polyagent.ports.journal import Journal
 from polyagent.ports.runs import Runs
+from polyagent.ports.signals import Signals
 from polyagent.ports.store import Store
 from polyagent.settings import Limits
 
@@ -36,14 +38,28 @@ class MemoryProvider(Provider):
         return MemoryJournal(state, clock)
 
 
-class MemoryEventsProvider(Provider):
-    """The live log of a process, whatever keeps its journal."""
+class LiveLogsProvider(Provider):
+    """The live logs of a process, whatever keeps its journal."""
 
     scope = Scope.APP
 
     @provide
-    def events(self, limits: Limits, clock: Clock) -> Events:
+    def live_logs(self, limits: Limits, clock: Clock) -> LiveLogs:
         return MemoryEvents(limits.live_log_s, clock)
+
+
+class MemoryEventsProvider(Provider):
+    """Live logs that nobody follows from another process."""
+
+    scope = Scope.APP
+
+    @provide
+    def events(self, logs: LiveLogs) -> Events:
+        return logs
+
+    @provide
+    def signals(self) -> Signals:
+        return MemorySignals()
 
 
 class ManualClockProvider(Provider):

@@ -1,6 +1,6 @@
 """Runs, as those who ask for them see them, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from polyagent.domain.errors import (
 )
 from polyagent.domain.event import EPOCH, Event, RunCancelled, RunQueued, RunStarted
 from polyagent.domain.page import Page, PageAsk
-from polyagent.domain.run import CANCELLED, Admitted, IdempotencyKey, NewRun, Run, RunStatus
+from polyagent.domain.run import CANCELLED, Admitted, IdempotencyKey, NewRun, Run, RunStatus, Tail
 from polyagent.ports.clock import Clock
 from polyagent.ports.runs import Ground
 
@@ -248,6 +248,17 @@ class MemoryRuns:
             row = replace(row, run=ended)
         self._ledger.put(row)
         return row.run
+
+    async def tails(self, run_ids: Collection[UUID]) -> Mapping[UUID, Tail]:
+        runs, events = self._state.runs, self._state.events
+        return {
+            run_id: Tail(events[run_id][-1].id, runs[run_id].run.is_final)
+            for run_id in run_ids
+            if run_id in runs
+        }
+
+    async def journaled(self, run_id: UUID) -> Sequence[Event]:
+        return tuple(self._state.events.get(run_id, ()))
 
     def _visible(self, actor: Actor, run_id: UUID) -> RunRow:
         row = self._state.runs.get(run_id)

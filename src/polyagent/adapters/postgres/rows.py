@@ -9,7 +9,7 @@ import msgspec
 
 from polyagent.domain.agent import Agent
 from polyagent.domain.chat import Citation, Message, MessageRole, Part, Session, text_of
-from polyagent.domain.event import EPOCH, Event
+from polyagent.domain.event import Event
 from polyagent.domain.run import Lease, Run, Spec, Work
 from polyagent.domain.tool import ToolCall
 
@@ -32,6 +32,7 @@ class _MessageRow(msgspec.Struct):
 agent_of = msgspec.json.Decoder(Agent).decode
 session_of = msgspec.json.Decoder(Session).decode
 run_of = msgspec.json.Decoder(Run).decode
+event_of = msgspec.json.Decoder(Event).decode
 events_of = msgspec.json.Decoder(list[Event]).decode
 
 _spec_of = msgspec.json.Decoder(Spec).decode
@@ -54,7 +55,7 @@ def _work(row: asyncpg.Record) -> Work:
         workspace_id=row["workspace_id"],
         user_id=row["user_id"],
         spec=_spec_of(row["spec"]),
-        last_seq=row["epoch"] * EPOCH + 1,
+        begun=event_of(row["begun"]),
         history=messages_of(row["history"]),
         steps=messages_of(row["steps"]),
         cancel_asked=row["cancel_asked"],

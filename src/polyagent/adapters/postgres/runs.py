@@ -1,6 +1,6 @@
 """Runs, as those who ask for them see them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -30,7 +30,7 @@ from polyagent.domain.errors import (
     RunFinished,
     SessionBusy,
 )
-from polyagent.domain.event import EPOCH, Event
+from polyagent.domain.event import EPOCH, Event, RunStarted
 from polyagent.domain.page import Page, PageAsk, key_of
 from polyagent.domain.run import (
     CANCELLED,
@@ -40,6 +40,7 @@ from polyagent.domain.run import (
     NewRun,
     Run,
     RunStatus,
+    Tail,
     Work,
 )
 from polyagent.ports.runs import Ground
@@ -172,6 +173,15 @@ class PostgresRuns:
             raise NotFound(f"There is no run {run_id}.")
         return run_of(row["run"]), events_of(row["events"])
 
+    async def tails(self, run_ids: Collection[UUID]) -> Mapping[UUID, Tail]:
+        with translated():
+            rows = await self._pool.fetch(sql.TAILS, [*run_ids])
+        return {row["id"]: Tail(row["last_seq"], row["is_final"]) for row in rows}
+
+    async def journaled(self, run_id: UUID) -> Sequence[Event]:
+        with translated():
+            return events_of(await self._pool.fetchval(sql.JOURNALED, run_id))
+
     async def cancel(self, actor: Actor, run_id: UUID) -> Run:
         with translated():
             text = await self._pool.fetchval(
@@ -243,9 +253,17 @@ def _work(actor: Actor, new: NewRun, run: Run, ground: Ground, worker_id: UUID) 
         workspace_id=actor.workspace_id,
         user_id=actor.user_id,
         spec=new.spec,
-        last_seq=EPOCH + 1,
+        begun=_begun(run),
         history=ground.history,
         steps=(_asked(new, run.created_at),),
+    )
+
+
+def _begun(run: Run) -> Event:
+    """Return the event that admission has journaled."""
+    started = RunStarted(run.agent_id, run.agent_version, run.attempt)
+    return Event(
+        id=EPOCH + 1, run_id=run.id, session_id=run.session_id, at=run.created_at, body=started
     )
 
 

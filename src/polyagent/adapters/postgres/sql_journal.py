@@ -1,6 +1,6 @@
 """Statements of those who execute runs: `PostgresJournal`. The order of locks is told in sql_runs.py."""
 
-from polyagent.adapters.postgres.sql_json import MESSAGES, RUN
+from polyagent.adapters.postgres.sql_json import EVENT, MESSAGES, RUN
 
 # 1 worker, 2 how many, 3 run or NULL, 4 whether dead owners count, 5 the most stalls, 6 the error of a
 # run with so many, 7 after how many seconds a beat is stale. The planner cannot know 2: without the
@@ -96,6 +96,10 @@ SELECT id, epoch FROM r WHERE status = 'running' ORDER BY priority DESC, seq
 # 1 worker, 2 runs, 3 their epochs
 WORK = f"""
 SELECT {RUN} AS run, r.epoch, r.owner, r.workspace_id, r.user_id, r.spec::text,
+    (
+        SELECT {EVENT}::text FROM run_events e
+        WHERE e.run_id = r.id AND e.seq = r.epoch::bigint * 10000000 + 1
+    ) AS begun,
     r.cancel_at IS NOT NULL AS cancel_asked,
     (
         SELECT {MESSAGES} FROM (

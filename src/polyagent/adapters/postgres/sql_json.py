@@ -25,4 +25,9 @@ MESSAGE = """json_build_object(
     )
 )"""
 
+EVENT = """json_build_object(
+    'id', e.seq, 'run_id', r.id, 'session_id', r.session_id, 'at', e.at,
+    'body', jsonb_build_object('type', e.type) || e.data
+)"""
+
 MESSAGES = f"""coalesce(json_agg({MESSAGE} ORDER BY m.seq), '[]')::text"""

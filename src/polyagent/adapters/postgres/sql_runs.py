@@ -5,7 +5,7 @@ deletions of one session then wait for each other and never deadlock. An UPDATE 
 part of its statement wrote only in FROM: its other subqueries are run again when a row had changed.
 """
 
-from polyagent.adapters.postgres.sql_json import MESSAGES, RUN
+from polyagent.adapters.postgres.sql_json import EVENT, MESSAGES, RUN
 
 # 1 workspace, 2 user, 3 is administrator, 4 session, 5 end user, 6 agent, 7 agent type
 GROUND = f"""
@@ -160,10 +160,7 @@ WHERE r.id = $4 AND r.workspace_id = $1 AND (r.user_id = $2 OR $3::boolean) AND 
 # as GET; 5 the last id that is known, 6 how many
 EVENTS = f"""
 SELECT {RUN} AS run, (
-    SELECT coalesce(json_agg(json_build_object(
-        'id', e.seq, 'run_id', r.id, 'session_id', r.session_id, 'at', e.at,
-        'body', jsonb_build_object('type', e.type) || e.data
-    ) ORDER BY e.seq), '[]')::text
+    SELECT coalesce(json_agg({EVENT} ORDER BY e.seq), '[]')::text
     FROM (
         SELECT seq, type, data, at FROM run_events
         WHERE run_id = r.id AND seq > $5 ORDER BY seq LIMIT $6
@@ -171,6 +168,20 @@ SELECT {RUN} AS run, (
 ) AS events
 FROM runs r
 WHERE r.id = $4 AND r.workspace_id = $1 AND (r.user_id = $2 OR $3::boolean) AND NOT r.hidden
+"""  # noqa: S608  # pieces of our own, values are bound
+
+# 1 runs
+TAILS = """
+SELECT r.id, r.finished_at IS NOT NULL AS is_final, (
+    SELECT e.seq FROM run_events e WHERE e.run_id = r.id ORDER BY e.seq DESC LIMIT 1
+) AS last_seq
+FROM runs r WHERE r.id = ANY($1::uuid[])
+"""
+
+# 1 run
+JOURNALED = f"""
+SELECT coalesce(json_agg({EVENT} ORDER BY e.seq), '[]')::text
+FROM runs r JOIN run_events e ON e.run_id = r.id WHERE r.id = $1
 """  # noqa: S608  # pieces of our own, values are bound
 
 # 1 workspace, 2 user, 3 is administrator, 4 session, 5 status, 6 end user, 7 cursor, 8 how many

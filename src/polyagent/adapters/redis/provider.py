@@ -6,9 +6,13 @@ from dishka import Provider, Scope, provide
 from redis.asyncio import Redis as RedisClient
 
 from polyagent.adapters.redis.client import redis_client
+from polyagent.adapters.redis.live.events import RedisEvents
 from polyagent.adapters.redis.probe import RedisProbe
 from polyagent.ports.clock import Clock
-from polyagent.settings import Redis
+from polyagent.ports.events import Events, LiveLogs
+from polyagent.ports.runs import Runs
+from polyagent.ports.signals import Signals
+from polyagent.settings import Limits, Redis
 
 
 class RedisProvider(Provider):
@@ -23,3 +27,38 @@ class RedisProvider(Provider):
     @provide
     def probe(self, client: RedisClient, clock: Clock) -> RedisProbe:
         return RedisProbe(client, clock)
+
+
+class RedisEventsProvider(Provider):
+    """Live events that reach every process."""
+
+    scope = Scope.APP
+
+    @provide
+    async def live(
+        self,
+        client: RedisClient,
+        logs: LiveLogs,
+        runs: Runs,
+        clock: Clock,
+        limits: Limits,
+        settings: Redis,
+    ) -> AsyncIterator[RedisEvents]:
+        events = RedisEvents(
+            client,
+            logs,
+            runs,
+            clock,
+            live_log_s=limits.live_log_s,
+            timeout_s=settings.timeout_s,
+        )
+        async with events.running():
+            yield events
+
+    @provide
+    def events(self, live: RedisEvents) -> Events:
+        return live
+
+    @provide
+    def signals(self, live: RedisEvents) -> Signals:
+        return live

@@ -14,6 +14,7 @@ from polyagent.domain.run import Beat, Work
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.journal import Journal
+from polyagent.ports.signals import Signals
 from polyagent.usecases.execute_run import ExecuteRun
 
 BEAT_S = 0.5
@@ -33,6 +34,7 @@ class LocalExecutor:
         execute: ExecuteRun,
         journal: Journal,
         events: Events,
+        signals: Signals,
         clock: Clock,
         *,
         concurrent_runs: int,
@@ -42,6 +44,7 @@ class LocalExecutor:
         self._execute = execute
         self._journal = journal
         self._events = events
+        self._signals = signals
         self._clock = clock
         self._places = concurrent_runs
         self._drain_s = drain_s
@@ -51,6 +54,7 @@ class LocalExecutor:
         self._lease_until = float("-inf")
         self._draining = False
         self._woken = asyncio.Event()
+        signals.on_cancelled(self._cancel_here)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -99,13 +103,16 @@ class LocalExecutor:
     def launch(self, work: Work) -> None:
         handle = Handle(work, holds_lease=self._holds_lease, draining=lambda: self._draining)
         self._handles[work.run.id] = handle
-        self._events.open(work.run.id, work.run.session_id)
+        self._events.open(work.run.id, work.lease.epoch)
         handle.task = asyncio.create_task(self._guarded(handle))
 
     def wake(self) -> None:
         self._woken.set()
 
     def cancel(self, run_id: UUID) -> None:
+        self._signals.cancelled(run_id)
+
+    def _cancel_here(self, run_id: UUID) -> None:
         if handle := self._handles.get(run_id):
             handle.cancel()
 
@@ -145,7 +152,7 @@ class LocalExecutor:
     async def _reconcile(self, beat: Beat) -> None:
         """Bring what executes here and what the journal says is ours together; doubt twice first."""
         for run_id in beat.cancelled:
-            self.cancel(run_id)
+            self._cancel_here(run_id)
         for run_id, handle in self._handles.items():
             mine = beat.owned.get(run_id) == handle.work.lease.epoch
             handle.doubts = 0 if mine else handle.doubts + 1

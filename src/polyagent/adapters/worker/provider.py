@@ -7,6 +7,7 @@ from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.executor import Executor
 from polyagent.ports.journal import Journal
+from polyagent.ports.signals import Signals
 from polyagent.settings import Limits, Server
 from polyagent.usecases.execute_run import ExecuteRun
 
@@ -20,6 +21,7 @@ class WorkerProvider(Provider):
         execute: ExecuteRun,
         journal: Journal,
         events: Events,
+        signals: Signals,
         clock: Clock,
         limits: Limits,
         server: Server,
@@ -28,6 +30,7 @@ class WorkerProvider(Provider):
             execute,
             journal,
             events,
+            signals,
             clock,
             concurrent_runs=limits.concurrent_runs,
             drain_s=server.drain_s,

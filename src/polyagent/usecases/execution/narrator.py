@@ -23,7 +23,7 @@ class Narrator:
         self._run = work.run
         self._events = events
         self._clock = clock
-        self._last = work.last_seq
+        self._last = work.begun.id
         self._writing = asyncio.Lock()
         self._held: list[Event] = []
 
@@ -38,8 +38,12 @@ class Narrator:
     async def record(
         self, bodies: tuple[EventBody, ...], write: Callable[[tuple[Event, ...]], Awaitable[T]]
     ) -> T:
-        """Number `bodies`, have `write` journal them (until the store answers), then show them."""
+        """Number `bodies`, have `write` journal them (until the store answers), then show them.
+
+        The deltas of a step are within every reader's reach before the step is journaled.
+        """
         async with self._writing:
+            await self._events.flush(self._run.id)
             events = tuple(map(self._numbered, bodies))
             result = await settled(lambda: write(events), self._clock)
             held, self._held = self._held, []

@@ -123,6 +123,6 @@ async def _page(
     request: Call, follow: FollowRun, run: Run, at: int, limit: int
 ) -> Response[EventPage]:
     events, ended = await follow.page(request.user, run.id, at, limit)
-    items = [msgspec.Raw(event.wire()) for event in events]
+    items = [msgspec.Raw(event.wire) for event in events]
     last = events[-1].id if events else at
     return Response(EventPage(items, last, ended), media_type="application/json")

@@ -1,0 +1,1 @@
+"""What happens now, between processes: the logs of running runs, and hints."""

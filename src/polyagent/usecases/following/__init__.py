@@ -1,0 +1,1 @@
+"""How a reader keeps its place in a run."""
