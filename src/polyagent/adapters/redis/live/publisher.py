@@ -91,8 +91,8 @@ class Publisher:
         while True:
             await self._filled.wait()
             self._filled.clear()
-            await self._send()
             self._hurried.clear()
+            await self._send()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause_s or BATCH_S):
                     await self._hurried.wait()
