@@ -1,0 +1,1 @@
+"""What PolyAgent costs, measured beside a bare pass-through in one run: `nox -s bench`."""

@@ -1,0 +1,36 @@
+"""Measures what PolyAgent costs: `python -m bench [--quick] [PART ...]`. Linux only."""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import conditions
+from bench.parts import chat
+from bench.stage import Stage, stage
+from bench.table import say
+
+PARTS: dict[str, Callable[[Stage], None]] = {"chat": chat.run}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; else all")
+    parser.add_argument("--quick", action="store_true", help="a minute, for a first look")
+    options = parser.parse_args()
+    load_before = os.getloadavg()[0]
+    wanted = options.parts or list(PARTS)
+    if unknown := set(wanted) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory(prefix="polyagent-bench-") as directory:
+        Path(directory).chmod(0o711)  # for root the engines run under an account of their own
+        with stage(Path(directory), quick=options.quick) as here:
+            conditions.show(here.engines, load_before)
+            for part in wanted:
+                PARTS[part](here)
+    say("")
+
+
+if __name__ == "__main__":
+    main()

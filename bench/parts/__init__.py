@@ -1,0 +1,1 @@
+"""One question each; `bench.__main__` lists them."""

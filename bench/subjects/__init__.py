@@ -1,0 +1,1 @@
+"""What PolyAgent is measured against and with: each runs as a process."""
