@@ -126,6 +126,13 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session(python=HERE)
+def bench(session: nox.Session) -> None:
+    """Measure what the server costs beside a bare pass-through; arguments go to `python -m bench`."""
+    sync(session)
+    session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session(python=HERE)
 def build(session: nox.Session) -> None:
     """Build the wheel, and start the server from it in an empty environment."""
     dist = Path(session.create_tmp()).absolute() / "dist"

@@ -7,11 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import conditions
-from bench.parts import chat
+from bench.parts import beats, capacity, chat, growth, memory
 from bench.stage import Stage, stage
 from bench.table import say
 
-PARTS: dict[str, Callable[[Stage], None]] = {"chat": chat.run}
+PARTS: dict[str, Callable[[Stage], None]] = {
+    "chat": chat.run,
+    "memory": memory.run,
+    "growth": growth.run,
+    "capacity": capacity.run,
+    "beats": beats.run,
+}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import sys
+from itertools import cycle
 from time import perf_counter
 
 import msgspec
@@ -20,6 +21,7 @@ class Load:
         self._job = job
         self._loop = asyncio.get_running_loop()
         self._requests = [request.encode() for request in job.requests]
+        self._ports = cycle(job.ports)
         self._began_at = perf_counter()
         self._end_at = self._began_at + job.seconds
         self._begun = self._warm = self._errors = self._at_work = 0
@@ -41,7 +43,7 @@ class Load:
 
     async def _connect(self) -> None:
         _, client = await self._loop.create_connection(
-            lambda: Client(self._job.tokens, self._ended), "127.0.0.1", self._job.port
+            lambda: Client(self._job.tokens, self._ended), "127.0.0.1", next(self._ports)
         )
         self._next(client)
 

@@ -8,11 +8,11 @@ import msgspec
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """`at_once` clients, each with one request in flight, for `seconds` or until `most` were begun.
 
-    `requests` are whole HTTP requests, used in turn. An answer is whole if it says `tokens` numbered
+    They are divided among the `ports`; `requests` are whole HTTP requests, used in turn. An answer is whole if it says `tokens` numbered
     tokens in their order. Rates are counted behind the first `warm_s` seconds.
     """
 
-    port: int
+    ports: tuple[int, ...]
     requests: tuple[str, ...]
     at_once: int
     seconds: float

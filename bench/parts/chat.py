@@ -73,7 +73,7 @@ def _compare(here: Stage, kind: Kind, servers: tuple[Server, ...]) -> None:
 
 def measure(here: Stage, kind: Kind, server: Server, at_once: int, seconds: float) -> Measured:
     job = Job(
-        port=server.port,
+        ports=(server.port,),
         requests=(server.streamed if kind.streamed else server.plain,),
         at_once=at_once,
         seconds=seconds,
@@ -95,8 +95,10 @@ def _cells(kind: Kind, each: Measured, direct: Measured, bare: Measured) -> tupl
     if each is direct:
         return (each.result.per_s, p50, p99, "", "", "", "", "", "", each.result.errors)
     server, own = _cost_ms(kind, each, each.server_s), _cost_ms(kind, bare, bare.server_s)
-    engines = ("", "") if each is bare else tuple(
-        _cost_ms(kind, each, used_s) for used_s in (each.postgres_s, each.valkey_s)
+    engines = (
+        ("", "")
+        if each is bare
+        else tuple(_cost_ms(kind, each, used_s) for used_s in (each.postgres_s, each.valkey_s))
     )
     times = (p50, p99, p50 - direct_p50, p99 - direct_p99)
     ratio = server / own if own else 0.0

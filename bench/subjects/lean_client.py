@@ -68,7 +68,9 @@ class LeanClient:
     async def _send(self, path: str, body: bytes) -> tuple[Connection, bytes, bytes]:
         connection = await self._connection()
         head = f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
-        connection.transport.write(b"%bContent-Length: %d\r\n\r\n" % (head.encode(), len(body)) + body)
+        connection.transport.write(
+            b"%bContent-Length: %d\r\n\r\n" % (head.encode(), len(body)) + body
+        )
         data = await connection.read()
         while b"\r\n\r\n" not in data:
             data += await connection.read()
@@ -87,7 +89,7 @@ class LeanClient:
 
 def _unchunked(data: bytes) -> tuple[bytes, bytes, bool]:
     """Return what the whole chunks hold, the rest, and whether the last chunk was among them."""
-    pieces = []
+    pieces: list[bytes] = []
     while (eol := data.find(b"\r\n")) >= 0:
         size = int(data[:eol], 16)
         end = eol + 2 + size
