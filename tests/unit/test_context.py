@@ -15,6 +15,7 @@ from polyagent.domain.text import clean, clean_json
 from polyagent.domain.tool import ToolCall, arguments_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+DEEP = '{"q":' + "[" * 600 + "]" * 600 + "}"
 
 
 def message(role: str, content: str, run_id: UUID, *, calls: tuple[ToolCall, ...] = ()) -> Message:
@@ -130,6 +131,8 @@ def test_an_image_costs_tokens() -> None:
         ("7", "7"),
         ('"\\"\\""', {}),
         ("[" * 9000, "[" * 9000),
+        (DEEP, DEEP),
+        ('{"q": 1e400}', '{"q": 1e400}'),
     ],
 )
 def test_arguments_are_an_object_or_the_text_that_is_none(text: str, arguments: object) -> None:

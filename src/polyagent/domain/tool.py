@@ -1,8 +1,10 @@
 """Tools, the calls that a model asks for, and what came of them."""
 
 import json
+import math
 import re
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any, Literal, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -81,6 +83,8 @@ class Executed(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: float
 
 
+MAX_DEPTH = 64
+
 _FENCE = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
 
 
@@ -88,7 +92,8 @@ def arguments_of(text: str) -> dict[str, Any] | str:
     """Return the object that a model wrote as a call's arguments, or the text if it is none.
 
     Nothing is an empty object; a byte order mark, a Markdown fence and a second layer of JSON are
-    taken off, since models put them there.
+    taken off, since models put them there. Nesting over `MAX_DEPTH` and numbers beyond a double are
+    no arguments: they cannot be stored and told as they stand.
     """
     value: Any = text.strip().removeprefix("\ufeff").strip()
     value = _FENCE.sub(r"\1", value)
@@ -96,11 +101,11 @@ def arguments_of(text: str) -> dict[str, Any] | str:
         if value in ("", "null"):
             return {}
         try:
-            value = json.loads(value, parse_constant=_refuse)
+            value = json.loads(value, parse_constant=_refuse, parse_float=_finite)
         except (ValueError, RecursionError):
             return text
         if isinstance(value, dict):
-            return value
+            return value if _is_shallow(value) else text
         if value is None:
             return {}
         if not isinstance(value, str):
@@ -108,5 +113,25 @@ def arguments_of(text: str) -> dict[str, Any] | str:
     return text
 
 
-def _refuse(constant: str) -> Any:
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _refuse(digits)
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [item for each in level for item in _items(each)]
+        if not level:
+            return True
+    return False
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
