@@ -1,6 +1,7 @@
 """What strict providers refuse of a conversation."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -32,6 +33,8 @@ def complaints(messages: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _call_complaints(n: int, call: dict[str, Any], seen: set[str]) -> Iterator[str]:
     if call["id"] in seen:
         yield f"messages[{n}]: the id {call['id']} repeats"
+    if not re.fullmatch("[A-Za-z0-9_-]{1,64}", call["function"].get("name") or ""):
+        yield f"messages[{n}]: no function has such a name"
     arguments = call["function"].get("arguments")
     try:
         good = isinstance(arguments, str) and isinstance(json.loads(arguments), dict)

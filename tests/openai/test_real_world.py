@@ -62,6 +62,15 @@ async def test_nul_is_dropped(models: Models) -> None:
     assert end_of(deltas).raw_reason == "stop"
 
 
+@pytest.mark.parametrize(
+    ("written", "read"), [("lo\0ok", "look"), ("look\ud83d", "look\ufffd"), ("n" * 900, "n" * 200)]
+)
+async def test_a_name_is_made_fit_to_store(written: str, read: str, models: Models) -> None:
+    deltas = await answer(models, stub(*calls(tc(0, "a", written, "{}")), fin("tool_calls")))
+
+    assert calls_of(deltas) == [(read, "{}")]
+
+
 T = "look"
 Q1 = '{"q":"1"}'
 

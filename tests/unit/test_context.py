@@ -115,6 +115,24 @@ def test_an_image_costs_tokens() -> None:
 
 
 @pytest.mark.parametrize(
+    ("made_up", "told"),
+    [
+        ("look", "look"),
+        ("", "unnamed"),
+        ("functions.look it up", "functions_look_it_up"),
+        ("é" * 99, "_" * 64),
+    ],
+)
+def test_a_name_that_a_model_made_up_is_told_as_services_take_it(made_up: str, told: str) -> None:
+    call = ToolCall(id="1", name=made_up, arguments={}, state="failed", error="no such tool")
+    step = message("assistant", "", new_id(), calls=(call,))
+
+    (assistant, _) = prompt_messages(None, [], [step], budget_tokens=1000)
+
+    assert [call.name for call in assistant.calls] == [told]
+
+
+@pytest.mark.parametrize(
     ("text", "arguments"),
     [
         ("", {}),

@@ -15,6 +15,12 @@ from polyagent.domain.tool import ToolCall
 IMAGE_TOKENS = 1000
 MESSAGE_TOKENS = 6
 
+# A model makes names up, and services refuse a history with one that no function could have.
+# https://platform.openai.com/docs/api-reference/chat/create
+_NOT_OF_A_NAME = re.compile("[^A-Za-z0-9_-]")
+NAME_CHARACTERS = 64
+UNNAMED = "unnamed"
+
 _WIDE = re.compile("[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\U0001f000-\U0003ffff]")
 
 
@@ -72,7 +78,11 @@ def _prompt_call(call: ToolCall) -> PromptCall:
     arguments = call.arguments
     if isinstance(arguments, str):
         arguments = {"not_a_json_object": arguments[:1000]}
-    return PromptCall(id=call.id, name=call.name, arguments=_json(arguments))
+    return PromptCall(id=call.id, name=_name(call.name), arguments=_json(arguments))
+
+
+def _name(name: str) -> str:
+    return _NOT_OF_A_NAME.sub("_", name)[:NAME_CHARACTERS] or UNNAMED
 
 
 def _result(call: ToolCall) -> str:

@@ -8,9 +8,10 @@ from polyagent.adapters.openai.reading.chunks import CallPiece
 from polyagent.adapters.openai.reading.malformed import Malformed
 from polyagent.adapters.openai.reading.text import Joiner
 from polyagent.domain.model import CallDelta
-from polyagent.domain.text import clean_json
+from polyagent.domain.text import clean, clean_json
 
 MAX_CALLS = 128
+MAX_NAME = 200
 
 
 class _Call:
@@ -64,7 +65,7 @@ class Calls:
 
     def add(self, piece: CallPiece) -> CallDelta | None:
         """Raises `Malformed` for more than `MAX_CALLS`."""
-        name = _text(piece.function.name) if piece.function else ""
+        name = clean(_text(piece.function.name))[:MAX_NAME] if piece.function else ""
         arguments = _arguments(piece)
         index = piece.index if isinstance(piece.index, int) else None
         call = self._known(index, _text(piece.id), name)
