@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from polyagent.domain.chat import Ask, ImagePart, TextPart, text_of
+from polyagent.domain.chat import Ask, ImagePart, Part, TextPart, text_of
 
 IMAGE = {"type": "image", "url": "https://example.org/a.png"}
 
@@ -62,3 +62,9 @@ def test_a_title_is_the_first_eight_words() -> None:
 
 def test_a_title_is_at_most_eighty_characters() -> None:
     assert asked(message="x" * 1000).title == "x" * 80
+
+
+def test_an_answer_of_any_length_is_read_back() -> None:
+    part = TextPart("a" * 2_000_001)
+
+    assert msgspec.json.decode(msgspec.json.encode(part), type=Part) == part

@@ -20,7 +20,9 @@ TITLE_WORDS = 8
 
 
 class TextPart(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
-    text: Annotated[str, msgspec.Meta(max_length=2_000_000)]
+    """Without a limit: what a model wrote is read back as one, whatever its length."""
+
+    text: str
 
 
 class ImagePart(msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_field="type"):

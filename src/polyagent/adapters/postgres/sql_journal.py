@@ -1,6 +1,6 @@
 """Statements of those who execute runs: `PostgresJournal`. The order of locks is told in sql_runs.py."""
 
-from polyagent.adapters.postgres.sql_json import EVENT, MESSAGES, RUN
+from polyagent.adapters.postgres.sql_json import EVENT, MESSAGES, RUN, history
 
 # 1 worker, 2 how many, 3 run or NULL, 4 whether dead owners count, 5 the most stalls, 6 the error of a
 # run with so many, 7 after how many seconds a beat is stale. The planner cannot know 2: without the
@@ -101,12 +101,7 @@ SELECT {RUN} AS run, r.epoch, r.owner, r.workspace_id, r.user_id, r.spec::text,
         WHERE e.run_id = r.id AND e.seq = r.epoch::bigint * 10000000 + 1
     ) AS begun,
     r.cancel_at IS NOT NULL AS cancel_asked,
-    (
-        SELECT {MESSAGES} FROM (
-            SELECT * FROM messages WHERE session_id = r.session_id AND run_id <> r.id
-            ORDER BY seq DESC LIMIT 400
-        ) m
-    ) AS history,
+    {history("session_id = r.session_id AND run_id <> r.id")} AS history,
     (SELECT {MESSAGES} FROM messages m WHERE m.run_id = r.id) AS steps
 FROM unnest($2::uuid[], $3::integer[]) AS mine(id, epoch)
 JOIN runs r ON r.id = mine.id AND r.epoch = mine.epoch AND r.owner = $1 AND r.status = 'running'

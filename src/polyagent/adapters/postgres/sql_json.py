@@ -31,3 +31,33 @@ EVENT = """json_build_object(
 )"""
 
 MESSAGES = f"""coalesce(json_agg({MESSAGE} ORDER BY m.seq), '[]')::text"""
+
+HISTORY_MESSAGES = 400
+HISTORY_BYTES = 16 * 1024 * 1024
+
+# What is small on disk is not written out to be measured.
+_SIZE = """(
+    CASE WHEN pg_column_size(parts) < 2000 THEN 2000 ELSE octet_length(parts::text) END
+    + CASE WHEN role = 'assistant' THEN (
+        SELECT coalesce(sum(octet_length(c.result::text)), 0) FROM tool_calls c
+        WHERE c.run_id = stored.run_id AND c.step = stored.step
+    ) ELSE 0 END
+)"""
+
+
+def history(condition: str) -> str:
+    """Return a query for the newest messages that meet a condition, as many as `HISTORY_BYTES` hold.
+
+    A value of more than a gigabyte is an error of PostgreSQL's, and far less is too much for a process.
+    Their size on disk is known without reading them, so it leaves out most of what is too much.
+    """
+    return f"""(
+        SELECT {MESSAGES} FROM (
+            SELECT *, sum({_SIZE}) OVER (ORDER BY seq DESC) AS size_bytes FROM (
+                SELECT *, sum(pg_column_size(parts)) OVER (ORDER BY seq DESC) AS stored_bytes FROM (
+                    SELECT * FROM messages WHERE {condition}
+                    ORDER BY seq DESC LIMIT {HISTORY_MESSAGES}
+                ) newest
+            ) stored WHERE stored_bytes <= {HISTORY_BYTES}
+        ) m WHERE size_bytes <= {HISTORY_BYTES}
+    )"""  # noqa: S608  # pieces of our own

@@ -5,7 +5,7 @@ deletions of one session then wait for each other and never deadlock. An UPDATE 
 part of its statement wrote only in FROM: its other subqueries are run again when a row had changed.
 """
 
-from polyagent.adapters.postgres.sql_json import EVENT, MESSAGES, RUN
+from polyagent.adapters.postgres.sql_json import EVENT, RUN, history
 
 # 1 workspace, 2 user, 3 is administrator, 4 session, 5 end user, 6 agent, 7 agent type
 GROUND = f"""
@@ -44,12 +44,7 @@ SELECT
             ), 'idle')
         )::text FROM s
     ) AS session,
-    (
-        SELECT {MESSAGES} FROM (
-            SELECT * FROM messages WHERE session_id = (SELECT id FROM s)
-            ORDER BY seq DESC LIMIT 400
-        ) m
-    ) AS history
+    {history("session_id = (SELECT id FROM s)")} AS history
 """  # noqa: S608  # pieces of our own, values are bound
 
 # 1 workspace, 2 user, 3 NewRun as JSON, 4 worker, 5 key, 6 its route, 7 its body hash, 8 its end user

@@ -1,0 +1,102 @@
+"""How much of a session is read for its next answer."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+
+from polyagent.adapters.postgres.engine import open_engine
+from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.adapters.postgres.runs import PostgresRuns
+from polyagent.adapters.postgres.sql_json import HISTORY_BYTES
+from polyagent.adapters.postgres.store import PostgresStore
+from polyagent.adapters.system.clock import SystemClock
+from polyagent.domain.account import Actor
+from polyagent.domain.agent import NewAgent
+from polyagent.domain.chat import Message
+from polyagent.domain.ids import new_id
+from polyagent.settings import Database
+from tests.contract.tenant import Tenant
+
+MANY = 12
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(Database(url=postgres_url), min_size=0)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def tenant(postgres_url: str, pool: Pool) -> AsyncIterator[Tenant]:
+    engine = open_engine(Database(url=postgres_url))
+    yield Tenant(PostgresStore(engine), PostgresRuns(pool), SystemClock())
+    await engine.dispose()
+
+
+# one that PostgreSQL compresses to nearly nothing, and one that it cannot compress
+@pytest.mark.parametrize(
+    "text",
+    [
+        "repeat('a', 3000000)",
+        "(SELECT string_agg(md5(n::text), '') FROM generate_series(1, 93750) n)",
+    ],
+)
+async def test_messages_beyond_the_budget_are_left_out_the_oldest_first(
+    tenant: Tenant, pool: Pool, text: str
+) -> None:
+    actor = Actor(user_id=new_id(), workspace_id=tenant.id, role="member")
+    session = await tenant.talks(actor, await tenant.makes(actor, NewAgent(name="helper")))
+    await _say(
+        pool, session.id, f"jsonb_build_array(jsonb_build_object('type', 'text', 'text', {text}))"
+    )
+
+    history = await _history(tenant, actor, session.id)
+
+    assert len(history) == HISTORY_BYTES // 3_000_000
+    assert [m.id for m in history] == (await _ids(pool, session.id))[-len(history) :]
+
+
+async def test_results_of_tools_count(tenant: Tenant, pool: Pool) -> None:
+    actor = Actor(user_id=new_id(), workspace_id=tenant.id, role="member")
+    session = await tenant.talks(actor, await tenant.makes(actor, NewAgent(name="helper")))
+    await _say(pool, session.id, "'[]'::jsonb")
+    await pool.execute(
+        """
+        INSERT INTO tool_calls (run_id, step, n, id, name, arguments, effect, state, idempotency_key, result)
+        SELECT run_id, step, 0, 'c', 'look', '{}', 'read', 'done', '', to_jsonb(repeat('a', 3000000))
+        FROM messages WHERE session_id = $1 AND role = 'assistant'
+        """,
+        session.id,
+    )
+
+    history = await _history(tenant, actor, session.id)
+
+    assert len(history) == HISTORY_BYTES // 3_000_000
+
+
+async def _say(pool: Pool, session_id: UUID, parts: str) -> None:
+    await pool.execute(
+        f"""
+        INSERT INTO messages (id, workspace_id, user_id, session_id, run_id, step, role, parts)
+        SELECT gen_random_uuid(), s.workspace_id, s.user_id, s.id, gen_random_uuid(), 1, 'assistant', {parts}
+        FROM sessions s, generate_series(1, {MANY}) WHERE s.id = $1
+        """,  # noqa: S608  # texts of this file
+        session_id,
+    )
+
+
+async def _history(tenant: Tenant, actor: Actor, session_id: UUID) -> tuple[Message, ...]:
+    runs = tenant.runs
+    ground = await runs.ground(
+        actor, agent_id=None, agent_type=None, session_id=session_id, end_user=None
+    )
+    return ground.history
+
+
+async def _ids(pool: Pool, session_id: UUID) -> list[UUID]:
+    rows = await pool.fetch(
+        "SELECT id FROM messages WHERE session_id = $1 ORDER BY seq", session_id
+    )
+    return [row["id"] for row in rows]
