@@ -12,7 +12,7 @@ async def test_a_chat_makes_a_session_that_is_read_and_listed(house: House) -> N
 
     assert set(session.json) == {
         *("id", "workspace_id", "user_id", "end_user", "agent_id", "title", "status"),
-        *("message_count", "metadata", "created_at", "updated_at"),
+        *("message_count", "metadata", "version", "created_at", "updated_at"),
     }
     assert session.json["title"] == "hello there"
     assert session.json["status"] == "idle"
@@ -88,3 +88,72 @@ async def test_ids_that_are_none_are_not_found(house: House) -> None:
 
         assert answer.status in (400, 404)
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_fork_has_an_address_and_goes_on_by_itself(house: House) -> None:
+    session_id = (await house.chat(house.ann, "one")).json["session_id"]
+    await house.chat(house.ann, "two", session_id=session_id)
+    messages = (await house.ann.get(f"{SESSIONS}/{session_id}/messages")).json["items"]
+
+    forked = await house.ann.post(
+        f"{SESSIONS}/{session_id}/fork", {"message_id": messages[1]["id"]}
+    )
+    location = forked.headers["location"]
+    await house.chat(house.ann, "three", session_id=forked.json["id"])
+
+    read = await house.ann.get(location)
+    copies = (await house.ann.get(f"{location}/messages")).json["items"]
+    assert forked.status == 201
+    assert forked.headers["etag"] == read.headers["etag"] == '"1"'
+    assert location == f"{SESSIONS}/{forked.json['id']}"
+    assert read.json["message_count"] == len(copies) == 4
+    assert [copy["content"] for copy in copies[:3]] == ["one", "You said: one", "three"]
+
+
+async def test_a_fork_of_what_is_not_the_callers_is_not_found(house: House) -> None:
+    mine, other = [(await house.chat(house.ann)).json["session_id"] for _ in range(2)]
+    message, elsewhere = [
+        (await house.ann.get(f"{SESSIONS}/{each}/messages")).json["items"][0]["id"]
+        for each in (mine, other)
+    ]
+
+    for client, session_id, message_id in (
+        (house.bob, mine, message),
+        (house.ann, some_id(), message),
+        (house.ann, mine, elsewhere),
+        (house.ann, mine, some_id()),
+    ):
+        answer = await client.post(f"{SESSIONS}/{session_id}/fork", {"message_id": str(message_id)})
+
+        answer.as_problem(404, "not_found")
+
+
+async def test_a_fork_wants_a_message(house: House) -> None:
+    session_id = (await house.chat(house.ann)).json["session_id"]
+
+    bodies: tuple[object, ...] = ({}, [], {"message_id": None}, {"message_id": "first"})
+    for body in bodies:
+        answer = await house.ann.post(f"{SESSIONS}/{session_id}/fork", body)
+
+        answer.as_problem(400, "invalid_request")
+
+
+async def test_a_lost_update_of_a_session_is_refused(house: House) -> None:
+    session_id = (await house.chat(house.ann)).json["session_id"]
+    path = f"{SESSIONS}/{session_id}"
+    first = (await house.ann.get(path)).headers["etag"]
+    await house.chat(house.ann, session_id=session_id)
+
+    changed = await house.ann.request(
+        "PATCH", path, json={"title": "one"}, headers={"if_match": first}
+    )
+    late = await house.ann.request(
+        "PATCH", path, json={"title": "two"}, headers={"if_match": first}
+    )
+    deleted = await house.ann.request("DELETE", path, headers={"if_match": first})
+    of_two = await house.ann.request("DELETE", path, headers={"if_match": 'W/"7", "2"'})
+
+    assert (changed.status, changed.headers["etag"]) == (200, '"2"')
+    late.as_problem(412, "precondition_failed")
+    deleted.as_problem(412, "precondition_failed")
+    assert of_two.status == 204

@@ -37,6 +37,7 @@ from polyagent.domain.tool import Effect, ToolCall, ToolResult
 from polyagent.domain.usage import Usage
 from polyagent.ports.journal import Journal
 from polyagent.ports.runs import Ground, Runs
+from polyagent.ports.store import Store
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 DONE = ToolResult(state="done", result={"is": 42})
@@ -57,9 +58,10 @@ class Rows(Protocol):
 class Office:
     """Two users and an administrator of one workspace, an agent of theirs, and a worker that is alive."""
 
-    def __init__(self, runs: Runs, journal: Journal, rows: Rows) -> None:
+    def __init__(self, runs: Runs, journal: Journal, store: Store, rows: Rows) -> None:
         self.runs = runs
         self.journal = journal
+        self.store = store
         self.rows = rows
         self.alice = person()
         self.bob = person()

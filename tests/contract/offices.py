@@ -13,10 +13,13 @@ from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.state import State
+from polyagent.adapters.memory.store import MemoryStore
+from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.runs import PostgresRuns
+from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.domain.agent import Agent
 from polyagent.settings import Database
 from tests.contract.office import Office
@@ -91,7 +94,12 @@ class PostgresRows:
 @asynccontextmanager
 async def memory_office() -> AsyncIterator[Office]:
     state, clock = State(), ManualClock()
-    office = Office(MemoryRuns(state, clock), MemoryJournal(state, clock), MemoryRows(state))
+    office = Office(
+        MemoryRuns(state, clock),
+        MemoryJournal(state, clock),
+        MemoryStore(state, clock),
+        MemoryRows(state),
+    )
     await office.opens()
     yield office
 
@@ -101,14 +109,18 @@ async def postgres_office(url: str) -> AsyncIterator[Office]:
     settings = Database(url=url)
     pool = await open_pool(settings, min_size=0)
     liveness = Liveness(settings, pool, ManualClock(), lease_s=LEASE_S)
+    engine = open_engine(settings)
     rows = PostgresRows(pool)
     await rows.clear()
-    office = Office(PostgresRuns(pool), PostgresJournal(pool, liveness), rows)
+    office = Office(
+        PostgresRuns(pool), PostgresJournal(pool, liveness), PostgresStore(engine), rows
+    )
     try:
         await office.opens()
         yield office
     finally:
         liveness.close()
+        await engine.dispose()
         await pool.close()
 
 

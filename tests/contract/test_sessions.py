@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from polyagent.domain.agent import NewAgent
 from polyagent.domain.chat import PatchSession
-from polyagent.domain.errors import NotFound
+from polyagent.domain.errors import NotFound, PreconditionFailed
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
 from tests.contract.tenant import Tenant, read_all
@@ -94,7 +94,41 @@ async def test_an_empty_patch_changes_nothing_of_what_is_said(tenant: Tenant) ->
     async with tenant.store.begin(ann) as tx:
         after = await tx.sessions.change(session.id, PatchSession())
 
-    assert replace(after, updated_at=session.updated_at) == session
+    assert replace(after, updated_at=session.updated_at, version=session.version) == session
+
+
+async def test_a_session_at_another_version_is_left_alone(tenant: Tenant) -> None:
+    ann = await tenant.joins("ann")
+    agent = await tenant.makes(ann, NewAgent(name="helper"))
+    session = await tenant.talks(ann, agent)
+    async with tenant.store.begin(ann) as tx:
+        changed = await tx.sessions.change(session.id, PatchSession(title="one"), version=1)
+
+    async with tenant.store.begin(ann) as tx:
+        for attempt in (
+            tx.sessions.change(session.id, PatchSession(title="two"), version=1),
+            tx.sessions.delete(session.id, version=1),
+        ):
+            with pytest.raises(PreconditionFailed):
+                await attempt
+
+    assert (session.version, changed.version) == (1, 2)
+    async with tenant.store.begin(ann) as tx:
+        assert await tx.sessions.get(session.id) == changed
+        await tx.sessions.delete(session.id, version=2)
+
+
+async def test_what_is_said_in_a_session_makes_no_version_of_it(tenant: Tenant) -> None:
+    ann = await tenant.joins("ann")
+    agent = await tenant.makes(ann, NewAgent(name="helper"))
+    session = await tenant.talks(ann, agent)
+    follow_up = replace(tenant.run(agent), session_id=session.id, new_session=False)
+    await tenant.asks(ann, agent, "more", new=follow_up)
+
+    async with tenant.store.begin(ann) as tx:
+        changed = await tx.sessions.change(session.id, PatchSession(title="new"), version=1)
+
+    assert changed.title == "new"
 
 
 async def test_a_deleted_session_is_gone_with_its_runs(tenant: Tenant) -> None:

@@ -40,6 +40,8 @@ async def test_what_is_raised_undoes_all_of_it(tenant: Tenant) -> None:
         await tx.agents.change(kept.id, NewAgent(name="changed"), version=1)
         await tx.agents.change(kept.id, NewAgent(name="again"), version=2)
         await tx.agents.delete(gone.id, version=None)
+        first = (await tx.sessions.messages(session.id, PageAsk(order="asc"))).items[0]
+        await tx.sessions.fork(session.id, first.id)
         await tx.sessions.change(session.id, PatchSession(title="never"))
         await tx.sessions.delete(session.id)
         await tx.accounts.set_password(ann.user_id, "never")
@@ -49,7 +51,8 @@ async def test_what_is_raised_undoes_all_of_it(tenant: Tenant) -> None:
     async with tenant.store.begin(ann) as tx:
         assert (await tx.agents.list(PageAsk(order="asc"))).items == [kept, gone]
         assert (await tx.agents.versions(kept.id, PageAsk())).items == [kept]
-        assert await tx.sessions.get(session.id) == session
+        listed = await tx.sessions.list(PageAsk(), end_user=None, agent_id=None)
+        assert listed.items == [session]
         assert (await tx.accounts.by_id(ann.user_id)).session_version == 1
 
 

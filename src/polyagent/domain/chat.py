@@ -79,6 +79,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """`version` counts what its owner changes (title, metadata), not what is said in it."""
+
     id: UUID
     workspace_id: UUID
     user_id: UUID
@@ -88,6 +90,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     status: SessionStatus = "idle"
     message_count: int = 0
     metadata: Metadata = msgspec.field(default_factory=dict)
+    version: int = 1
     created_at: datetime
     updated_at: datetime
 
@@ -97,6 +100,12 @@ class PatchSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     title: Title | msgspec.UnsetType | None = msgspec.UNSET
     metadata: Metadata | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class ForkSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`message_id` is the last message that the new session begins with."""
+
+    message_id: UUID
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

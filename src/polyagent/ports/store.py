@@ -72,13 +72,26 @@ class Sessions(Protocol):
         self, page: PageAsk, *, end_user: str | None, agent_id: UUID | None
     ) -> Page[Session]: ...
 
-    async def change(self, session_id: UUID, patch: PatchSession) -> Session:
-        """Set what is not UNSET; the metadata is merged (RFC 7396). Raises `NotFound`."""
+    async def change(
+        self, session_id: UUID, patch: PatchSession, *, version: int | None = None
+    ) -> Session:
+        """Set what is not UNSET, as the version after `version`; the metadata is merged (RFC 7396).
 
-    async def delete(self, session_id: UUID) -> Sequence[UUID]:
+        `version` None: whatever it is now. Raises `NotFound`, `PreconditionFailed`.
+        """
+
+    async def fork(self, session_id: UUID, message_id: UUID) -> Session:
+        """Make a session of the actor's that begins with copies of the messages up to that one.
+
+        Copies have ids of their own and name the run that made them; they hold their calls as these
+        stand now, open ones as cancelled. Costs a row a message. Raises `NotFound`, for a message of
+        another session too.
+        """
+
+    async def delete(self, session_id: UUID, *, version: int | None = None) -> Sequence[UUID]:
         """Hide the session at once and ask its runs to be cancelled; return those that were running.
 
-        Queued runs are cancelled there and then. Raises `NotFound`.
+        Queued and waiting runs are cancelled there and then. Raises as `change` does.
         """
 
     async def messages(self, session_id: UUID, page: PageAsk) -> Page[Message]:

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from polyagent.domain.account import Actor
-from polyagent.domain.chat import Message, PatchSession, Session
+from polyagent.domain.chat import ForkSession, Message, PatchSession, Session
 from polyagent.domain.page import Page, PageAsk
 from polyagent.ports.executor import Executor
 from polyagent.ports.store import Store
@@ -26,16 +26,25 @@ class ManageSessions:
         async with self._store.begin(actor) as tx:
             return await tx.sessions.list(page, end_user=end_user, agent_id=agent_id)
 
-    async def change(self, actor: Actor, session_id: UUID, patch: PatchSession) -> Session:
+    async def change(
+        self, actor: Actor, session_id: UUID, patch: PatchSession, *, version: int | None = None
+    ) -> Session:
+        """Change what `version` is still of; None: whatever it is now. Raises `PreconditionFailed`."""
         actor.require("chat")
         async with self._store.begin(actor) as tx:
-            return await tx.sessions.change(session_id, patch)
+            return await tx.sessions.change(session_id, patch, version=version)
 
-    async def delete(self, actor: Actor, session_id: UUID) -> None:
-        """Hide the session at once and cancel its runs."""
+    async def fork(self, actor: Actor, session_id: UUID, ask: ForkSession) -> Session:
+        """Make a session with the history up to a message. Raises `NotFound` for both."""
         actor.require("chat")
         async with self._store.begin(actor) as tx:
-            running = await tx.sessions.delete(session_id)
+            return await tx.sessions.fork(session_id, ask.message_id)
+
+    async def delete(self, actor: Actor, session_id: UUID, *, version: int | None = None) -> None:
+        """Hide the session at once and cancel its runs. Raises as `change` does."""
+        actor.require("chat")
+        async with self._store.begin(actor) as tx:
+            running = await tx.sessions.delete(session_id, version=version)
         for run_id in running:
             self._executor.cancel(run_id)
 

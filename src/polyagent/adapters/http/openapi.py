@@ -24,7 +24,7 @@ from polyagent.adapters.http.routes.problems import ProblemKind
 from polyagent.domain import event
 from polyagent.domain.account import Login, NewUser, Tokens, User
 from polyagent.domain.agent import Agent, NewAgent
-from polyagent.domain.chat import Ask, Message, PatchSession, Session
+from polyagent.domain.chat import Ask, ForkSession, Message, PatchSession, Session
 from polyagent.domain.health import Health
 from polyagent.domain.page import Page
 from polyagent.domain.run import Answer, Run
@@ -40,7 +40,7 @@ with a stable `code`; `/problems/<code>` says what to do.
 """
 TYPES = (
     *(Problem, ProblemKind, Alive, Health, Login, NewUser, Tokens, User, Agent, NewAgent),
-    *(Ask, Answer, Message, PatchSession, Session, Run, Executed, ExecuteTool, Tool),
+    *(Ask, Answer, ForkSession, Message, PatchSession, Session, Run, Executed, ExecuteTool, Tool),
     *(Page[User], Page[Agent], Page[Session], Page[Message], Page[Run], Page[Tool]),
     event.EventBody,
 )

@@ -70,12 +70,8 @@ class Ledger:
 
     def history(self, session_id: UUID, *, before: UUID | None = None) -> tuple[Message, ...]:
         """Return the newest messages of a session, oldest first, without those of the run `before`."""
-        rows = [
-            message
-            for row in self._state.runs_of(session_id)
-            if row.run.id != before
-            for message in self._state.messages.get(row.run.id, [])
-        ]
+        said = self._state.messages_of(session_id)
+        rows = [row for row in said if row.message.run_id != before]
         rows.sort(key=lambda row: row.seq)
         return tuple(map(self._state.message_as_told, rows[-HISTORY:]))
 

@@ -12,8 +12,9 @@ from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import merge
 from polyagent.domain.chat import Message, PatchSession, Session
-from polyagent.domain.errors import NotFound
+from polyagent.domain.errors import NotFound, PreconditionFailed
 from polyagent.domain.event import Event, RunCancelled
+from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.run import RunError
 from polyagent.ports.clock import Clock
@@ -51,19 +52,57 @@ class MemorySessions:
         told = [self._state.session_as_told(session.id) for session in found.items]
         return replace(found, items=told)
 
-    async def change(self, session_id: UUID, patch: PatchSession) -> Session:
-        await self.get(session_id)
+    async def change(
+        self, session_id: UUID, patch: PatchSession, *, version: int | None = None
+    ) -> Session:
+        await self._require(session_id, version)
         session = self._state.sessions[session_id]
         title = session.title if patch.title is UNSET else patch.title
         metadata = session.metadata
         if patch.metadata is not UNSET:
             metadata = merge(metadata, patch.metadata) or {}
-        changed = replace(session, title=title, metadata=metadata, updated_at=self._clock.now())
+        changed = replace(
+            session,
+            title=title,
+            metadata=metadata,
+            version=session.version + 1,
+            updated_at=self._clock.now(),
+        )
         self._undo.put(self._state.sessions, session_id, changed)
         return self._state.session_as_told(session_id)
 
-    async def delete(self, session_id: UUID) -> Sequence[UUID]:
-        await self.get(session_id)
+    async def fork(self, session_id: UUID, message_id: UUID) -> Session:
+        of = await self.get(session_id)
+        said = sorted(self._rows(session_id), key=lambda row: row.seq)
+        ids = [row.message.id for row in said]
+        if message_id not in ids:
+            raise NotFound(f"There is no message {message_id}.")
+        said = said[: ids.index(message_id) + 1]
+        now = self._clock.now()
+        fork = replace(
+            of,
+            id=new_id(),
+            user_id=self._actor.user_id,
+            status="idle",
+            message_count=len(said),
+            version=1,
+            created_at=now,
+            updated_at=now,
+        )
+        self._undo.put(self._state.sessions, fork.id, fork)
+        self._undo.put(self._state.copies, fork.id, [self._copied(row, fork.id) for row in said])
+        return fork
+
+    def _copied(self, row: MessageRow, session_id: UUID) -> MessageRow:
+        told = self._state.message_as_told(row)
+        calls = tuple(
+            replace(call, state="cancelled") if call.is_open else call for call in told.tool_calls
+        )
+        copy = replace(told, id=new_id(), session_id=session_id, tool_calls=calls)
+        return MessageRow(seq=self._state.next_seq(), step=row.step, message=copy)
+
+    async def delete(self, session_id: UUID, *, version: int | None = None) -> Sequence[UUID]:
+        await self._require(session_id, version)
         self._undo.include(self._state.deleted_sessions, session_id)
         rows = [*self._state.runs_of(session_id)]
         for row in rows:
@@ -83,9 +122,13 @@ class MemorySessions:
             return False
         return self._actor.is_admin or session.user_id == self._actor.user_id
 
+    async def _require(self, session_id: UUID, version: int | None) -> None:
+        session = await self.get(session_id)
+        if version not in (None, session.version):
+            raise PreconditionFailed(f"The session is at version {session.version}, not {version}.")
+
     def _rows(self, session_id: UUID) -> Sequence[MessageRow]:
-        runs = self._state.runs_of(session_id)
-        return [row for run in runs for row in self._state.messages.get(run.run.id, [])]
+        return [*self._state.messages_of(session_id)]
 
     def _given_up(self, row: RunRow) -> RunRow:
         """Return a run of a deleted session: hidden, ended unless somebody executes it."""

@@ -62,7 +62,10 @@ KeyName = tuple[UUID, UUID, str, str, str]
 
 
 class State:
-    """`messages`, `events` and `calls` are kept by run, in order; `workers` are lease ends, monotonic."""
+    """`messages`, `events` and `calls` are kept by run, in order; `workers` are lease ends, monotonic.
+
+    `copies` are what forked sessions began with, each with its calls as they were then.
+    """
 
     def __init__(self) -> None:
         self.next_seq = count(1).__next__
@@ -74,6 +77,7 @@ class State:
         self.deleted_sessions: set[UUID] = set()
         self.runs: dict[UUID, RunRow] = {}
         self.messages: defaultdict[UUID, list[MessageRow]] = defaultdict(list)
+        self.copies: dict[UUID, list[MessageRow]] = {}
         self.events: defaultdict[UUID, list[Event]] = defaultdict(list)
         self.calls: defaultdict[UUID, list[CallRow]] = defaultdict(list)
         self.keys: dict[KeyName, KeyRow] = {}
@@ -90,10 +94,18 @@ class State:
         return session
 
     def message_as_told(self, row: MessageRow) -> Message:
-        """Return a message with its step's calls as they stand now."""
+        """Return a message with its step's calls as they stand now; a copy has its own."""
+        if row.message.tool_calls:
+            return row.message
         rows = self.calls.get(row.message.run_id, [])
         calls = tuple(call.call for call in rows if call.step == row.step)
         return msgspec.structs.replace(row.message, tool_calls=calls) if calls else row.message
+
+    def messages_of(self, session_id: UUID) -> Iterator[MessageRow]:
+        """Return the messages of a session, by run."""
+        yield from self.copies.get(session_id, ())
+        for run in self.runs_of(session_id):
+            yield from self.messages.get(run.run.id, ())
 
     def runs_of(self, session_id: UUID) -> Iterator[RunRow]:
         return (row for row in self.runs.values() if row.run.session_id == session_id)

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, Text, and_, func, literal_column, select, true, update
+from sqlalchemy import RowMapping, Text, and_, func, insert, literal_column, select, true, update
 from sqlalchemy import text as sql
 from sqlalchemy.orm import aliased
 
@@ -18,7 +18,8 @@ from polyagent.adapters.postgres.tables import SessionRow as S
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import merge
 from polyagent.domain.chat import Message, PatchSession, Session
-from polyagent.domain.errors import NotFound
+from polyagent.domain.errors import NotFound, PreconditionFailed
+from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 
 REASON = "Its session was deleted."
@@ -27,6 +28,7 @@ REASON = "Its session was deleted."
 class PostgresSessions:
     def __init__(self, statements: Statements, actor: Actor) -> None:
         self._statements = statements
+        self._actor = actor
         own = true() if actor.is_admin else S.user_id == actor.user_id
         self._visible = and_(S.workspace_id == actor.workspace_id, S.deleted_at.is_(None), own)
 
@@ -44,9 +46,11 @@ class PostgresSessions:
         rows = await self._statements.all(by_id(statement, S.id, page))
         return page_of(rows, page, lambda row: row["id"], _session)
 
-    async def change(self, session_id: UUID, patch: PatchSession) -> Session:
-        now = _session(await self._one(session_id, _SELECT.with_for_update(of=S)))
-        values: dict[str, Any] = {"updated_at": func.now()}
+    async def change(
+        self, session_id: UUID, patch: PatchSession, *, version: int | None = None
+    ) -> Session:
+        now = await self._locked(session_id, version)
+        values: dict[str, Any] = {"updated_at": func.now(), "version": now.version + 1}
         if patch.title is not msgspec.UNSET:
             values["title"] = patch.title
         if patch.metadata is not msgspec.UNSET:
@@ -54,11 +58,38 @@ class PostgresSessions:
         await self._statements.run(update(S).where(S.id == session_id).values(values))
         return await self.get(session_id)
 
-    async def delete(self, session_id: UUID) -> Sequence[UUID]:
-        await self.get(session_id)
-        hidden = update(S).where(self._visible, S.id == session_id).values(deleted_at=func.now())
-        if await self._statements.first(hidden.returning(S.id)) is None:
-            raise _absent(session_id)
+    async def fork(self, session_id: UUID, message_id: UUID) -> Session:
+        kept = _SELECT.with_for_update(read=True, key_share=True, of=S)  # from being swept
+        of = _session(await self._one(session_id, kept))
+        values = {"session_id": session_id, "message_id": message_id}
+        said = [row["id"] for row in await self._statements.all(_SAID_UNTIL, values)]
+        if not said:
+            raise NotFound(f"There is no message {message_id}.")
+        fork_id = await self._begin_like(of, len(said))
+        values = {"session_id": fork_id, "user_id": self._actor.user_id}
+        copies = {"said": said, "copies": [new_id() for _ in said]}
+        await self._statements.run(_COPY.bindparams(**values, **copies))
+        return await self.get(fork_id)
+
+    async def _begin_like(self, of: Session, message_count: int) -> UUID:
+        fork_id = new_id()
+        row = {
+            "id": fork_id,
+            "workspace_id": of.workspace_id,
+            "user_id": self._actor.user_id,
+            "end_user": of.end_user,
+            "agent_id": of.agent_id,
+            "title": of.title,
+            "details": of.metadata,
+            "message_count": message_count,
+        }
+        await self._statements.run(insert(S).values(row))
+        return fork_id
+
+    async def delete(self, session_id: UUID, *, version: int | None = None) -> Sequence[UUID]:
+        await self._locked(session_id, version)
+        hidden = update(S).where(S.id == session_id).values(deleted_at=func.now())
+        await self._statements.run(hidden)
         values = {"session_id": session_id, "reason": REASON}
         rows = await self._statements.all(_CANCEL_RUNS, values)
         return [row["id"] for row in rows]
@@ -70,6 +101,13 @@ class PostgresSessions:
         return page_of(
             rows, page, lambda row: row["seq"], lambda row: messages_of(f"[{row['told']}]")[0]
         )
+
+    async def _locked(self, session_id: UUID, version: int | None) -> Session:
+        """Keep the session as it is until the end of the transaction."""
+        session = _session(await self._one(session_id, _SELECT.with_for_update(of=S)))
+        if version not in (None, session.version):
+            raise PreconditionFailed(f"The session is at version {session.version}, not {version}.")
+        return session
 
     async def _one(self, session_id: UUID, statement: Any) -> RowMapping:
         row = await self._statements.first(statement.where(self._visible, S.id == session_id))
@@ -93,12 +131,41 @@ _SELECT = select(
     func.coalesce(_ACTIVE, "idle").label("status"),
     S.message_count,
     S.details.label("details"),
+    S.version,
     S.created_at,
     S.updated_at,
 )
 
 _M = aliased(MessageRow, name="m")
 _SELECT_MESSAGE = select(_M.seq, literal_column(f"{MESSAGE}::text", Text).label("told"))
+
+_SAID_UNTIL = sql("""
+    SELECT id FROM messages
+    WHERE session_id = :session_id AND seq <= (
+      SELECT seq FROM messages WHERE id = :message_id AND session_id = :session_id
+    )
+    ORDER BY seq
+""")
+
+_COPY = sql("""
+    INSERT INTO messages (
+      id, workspace_id, user_id, session_id, run_id, step, role, parts, citations, tool_calls,
+      incomplete, created_at
+    )
+    SELECT made.id, m.workspace_id, :user_id, :session_id, m.run_id, m.step, m.role, m.parts, m.citations,
+      coalesce(m.tool_calls, (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+          'id', c.id, 'name', c.name, 'arguments', c.arguments, 'effect', c.effect,
+          'state', CASE WHEN c.state IN ('pending', 'started') THEN 'cancelled' ELSE c.state END,
+          'result', c.result, 'error', c.error
+        ) ORDER BY c.n), '[]')
+        FROM tool_calls c WHERE c.run_id = m.run_id AND c.step = m.step
+      )),
+      m.incomplete, m.created_at
+    FROM unnest(cast(:said AS uuid[]), cast(:copies AS uuid[])) AS made(of, id)
+    JOIN messages m ON m.id = made.of
+    ORDER BY m.seq
+""")
 
 # A statement of its own, after the session's row is locked (the session before its runs, as everywhere):
 # its snapshot has what was admitted until then.

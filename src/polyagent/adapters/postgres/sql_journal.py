@@ -102,7 +102,10 @@ SELECT {RUN} AS run, r.epoch, r.owner, r.workspace_id, r.user_id, r.spec::text,
     ) AS begun,
     r.cancel_at IS NOT NULL AS cancel_asked,
     {history("session_id = r.session_id AND run_id <> r.id")} AS history,
-    (SELECT {MESSAGES} FROM messages m WHERE m.run_id = r.id) AS steps
+    (
+        SELECT {MESSAGES} FROM messages m
+        WHERE m.run_id = r.id AND m.session_id IS NOT DISTINCT FROM r.session_id
+    ) AS steps
 FROM unnest($2::uuid[], $3::integer[]) AS mine(id, epoch)
 JOIN runs r ON r.id = mine.id AND r.epoch = mine.epoch AND r.owner = $1 AND r.status = 'running'
 ORDER BY r.priority DESC, r.seq

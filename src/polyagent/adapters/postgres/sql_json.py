@@ -16,13 +16,13 @@ MESSAGE = """json_build_object(
     'id', m.id, 'session_id', m.session_id, 'run_id', m.run_id, 'role', m.role,
     'parts', m.parts, 'citations', m.citations, 'incomplete', m.incomplete,
     'created_at', m.created_at,
-    'tool_calls', (
+    'tool_calls', coalesce(m.tool_calls::json, (
         SELECT coalesce(json_agg(json_build_object(
             'id', c.id, 'name', c.name, 'arguments', c.arguments, 'effect', c.effect,
             'state', c.state, 'result', c.result, 'error', c.error
         ) ORDER BY c.n), '[]')
         FROM tool_calls c WHERE c.run_id = m.run_id AND c.step = m.step
-    )
+    ))
 )"""
 
 EVENT = """json_build_object(

@@ -36,7 +36,7 @@ SELECT
         SELECT json_build_object(
             'id', s.id, 'workspace_id', s.workspace_id, 'user_id', s.user_id,
             'end_user', s.end_user, 'agent_id', s.agent_id, 'title', s.title,
-            'message_count', s.message_count, 'metadata', s.metadata,
+            'message_count', s.message_count, 'metadata', s.metadata, 'version', s.version,
             'created_at', s.created_at, 'updated_at', s.updated_at,
             'status', coalesce((
                 SELECT r.status FROM runs r

@@ -124,12 +124,14 @@ class SessionRow(DefaultBase):
     # `metadata` is SQLAlchemy's own name on a model
     details: Mapped[JsonObject] = mapped_column("metadata")
     message_count: Mapped[Zero]
+    version: Mapped[One]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
     deleted_at: Mapped[Moment | None]
 
     __table_args__ = (
         Index("sessions_user", "workspace_id", "user_id", text("id DESC"), postgresql_where=LIVING),
+        Index("sessions_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
 
@@ -205,6 +207,7 @@ class MessageRow(DefaultBase):
     role: Mapped[Words]
     parts: Mapped[Json]
     citations: Mapped[JsonList]
+    tool_calls: Mapped[OptionalJson]
     incomplete: Mapped[Off]
     created_at: Mapped[Instant]
 
@@ -259,6 +262,7 @@ class IdempotencyKeyRow(DefaultBase):
     body_hash: Mapped[bytes] = mapped_column(LargeBinary)
     run_id: Mapped[UUID | None]
     answer: Mapped[OptionalJson]
+    holder: Mapped[UUID | None]
     created_at: Mapped[Instant]
     expires_at: Mapped[Moment]
 

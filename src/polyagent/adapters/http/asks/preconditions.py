@@ -2,29 +2,56 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from typing import Annotated, Protocol, TypeVar
 
+from litestar import Response
+from litestar.params import HeaderParameter
+
+from polyagent.adapters.http.call import Call
 from polyagent.domain.errors import Invalid, PreconditionFailed
+
+IfMatch = Annotated[
+    str | None,
+    HeaderParameter(name="If-Match", description='`"<version>"`: refuse a lost update with 412.'),
+]
 
 _TAG = re.compile(r'\s*(?:(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"|([0-9]+))\s*(?:,|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
-def etag(version: int) -> str:
-    return f'"{version}"'
+class Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
 
 
-async def expected_version(header: str | None, current: Callable[[], Awaitable[int]]) -> int | None:
+T = TypeVar("T", bound=Versioned)
+
+
+def tagged(
+    versioned: T, *, status_code: int = 200, headers: dict[str, str] | None = None
+) -> Response[T]:
+    tag = {"ETag": f'"{versioned.version}"'}
+    return Response(versioned, status_code=status_code, headers={**tag, **(headers or {})})
+
+
+async def expected_version(
+    request: Call, header: str | None, current: Callable[[], Awaitable[Versioned]]
+) -> int | None:
     """Return the version that must be there still; None if any will do.
+
+    A header of several lines is all of them.
 
     Weak tags count as strong ones, since proxies weaken ours and a version is exact all the same; a
     bare number is understood too. Raises `PreconditionFailed`, and `Invalid` for what is no tag.
     """
+    lines = request.headers.getall("if-match", [])
+    header = ", ".join(lines) if len(lines) > 1 else header
     if header is None or header.strip() == "*":
         return None
     versions = {int(tag) for tag in _tags(header) if _VERSION.fullmatch(tag)}
     if len(versions) == 1:
         return versions.pop()
-    now = await current()
+    now = (await current()).version
     if now in versions:
         return now
     raise PreconditionFailed(f"It is at version {now}, which If-Match does not name.")

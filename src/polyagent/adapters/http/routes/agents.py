@@ -5,19 +5,15 @@ from dishka import FromDishka
 from dishka.integrations.litestar import inject
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter
+from litestar.params import FromPath, JSONBody, PathParameter
 
 from polyagent.adapters.http.asks.paging import paged
-from polyagent.adapters.http.asks.preconditions import etag, expected_version
+from polyagent.adapters.http.asks.preconditions import IfMatch, expected_version, tagged
 from polyagent.adapters.http.call import Call
 from polyagent.domain.agent import Agent, NewAgent
 from polyagent.domain.page import Page, PageAsk
 from polyagent.usecases.agents import ManageAgents
 
-IfMatch = Annotated[
-    str | None,
-    HeaderParameter(name="If-Match", description='`"<version>"`: refuse a lost update with 412.'),
-]
 Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
 
 
@@ -43,7 +39,7 @@ class AgentController(Controller):
     ) -> Response[Agent]:
         """Make an agent"""
         agent = await agents.create(request.user, data)
-        return _tagged(agent, status_code=201, headers={"Location": f"{self.path}/{agent.id}"})
+        return tagged(agent, status_code=201, headers={"Location": f"{self.path}/{agent.id}"})
 
     @get("/{agent_id:uuid}", permission="agents:read", operation_id="get_agent")
     @inject
@@ -51,7 +47,7 @@ class AgentController(Controller):
         self, request: Call, agent_id: FromPath[UUID], agents: FromDishka[ManageAgents]
     ) -> Response[Agent]:
         """Read an agent"""
-        return _tagged(await agents.get(request.user, agent_id))
+        return tagged(await agents.get(request.user, agent_id))
 
     @put("/{agent_id:uuid}", permission="agents:write", operation_id="replace_agent")
     @inject
@@ -67,8 +63,10 @@ class AgentController(Controller):
 
         Makes a new version.
         """
-        version = await _expected(request, agents, agent_id, if_match)
-        return _tagged(await agents.replace(request.user, agent_id, data, version=version))
+        version = await expected_version(
+            request, if_match, lambda: agents.get(request.user, agent_id)
+        )
+        return tagged(await agents.replace(request.user, agent_id, data, version=version))
 
     @patch("/{agent_id:uuid}", permission="agents:write", operation_id="update_agent")
     @inject
@@ -84,8 +82,10 @@ class AgentController(Controller):
 
         A merge patch (RFC 7396): null clears, objects merge. Makes a new version.
         """
-        version = await _expected(request, agents, agent_id, if_match)
-        return _tagged(await agents.patch(request.user, agent_id, data, version=version))
+        version = await expected_version(
+            request, if_match, lambda: agents.get(request.user, agent_id)
+        )
+        return tagged(await agents.patch(request.user, agent_id, data, version=version))
 
     @delete("/{agent_id:uuid}", permission="agents:write", operation_id="delete_agent")
     @inject
@@ -100,7 +100,9 @@ class AgentController(Controller):
 
         Its sessions stay readable.
         """
-        version = await _expected(request, agents, agent_id, if_match)
+        version = await expected_version(
+            request, if_match, lambda: agents.get(request.user, agent_id)
+        )
         await agents.delete(request.user, agent_id, version=version)
 
     @get("/{agent_id:uuid}/versions", permission="agents:read", operation_id="list_agent_versions")
@@ -134,22 +136,7 @@ class AgentController(Controller):
 
         Makes what the agent was then its newest version.
         """
-        version = await _expected(request, agents, agent_id, if_match)
-        return _tagged(await agents.restore(request.user, agent_id, number, version=version))
-
-
-async def _expected(
-    request: Call, agents: ManageAgents, agent_id: UUID, if_match: str | None
-) -> int | None:
-    async def current() -> int:
-        return (await agents.get(request.user, agent_id)).version
-
-    lines = request.headers.getall("if-match", [])
-    return await expected_version(", ".join(lines) if len(lines) > 1 else if_match, current)
-
-
-def _tagged(
-    agent: Agent, *, status_code: int = 200, headers: dict[str, str] | None = None
-) -> Response[Agent]:
-    tagged = {"ETag": etag(agent.version), **(headers or {})}
-    return Response(agent, status_code=status_code, headers=tagged)
+        version = await expected_version(
+            request, if_match, lambda: agents.get(request.user, agent_id)
+        )
+        return tagged(await agents.restore(request.user, agent_id, number, version=version))
