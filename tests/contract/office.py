@@ -35,6 +35,7 @@ from polyagent.domain.run import (
 )
 from polyagent.domain.tool import Effect, ToolCall, ToolResult
 from polyagent.domain.usage import Usage
+from polyagent.ports.answers import Answers
 from polyagent.ports.journal import Journal
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.store import Store
@@ -58,10 +59,13 @@ class Rows(Protocol):
 class Office:
     """Two users and an administrator of one workspace, an agent of theirs, and a worker that is alive."""
 
-    def __init__(self, runs: Runs, journal: Journal, store: Store, rows: Rows) -> None:
+    def __init__(
+        self, runs: Runs, journal: Journal, store: Store, kept: Answers, rows: Rows
+    ) -> None:
         self.runs = runs
         self.journal = journal
         self.store = store
+        self.kept = kept
         self.rows = rows
         self.alice = person()
         self.bob = person()

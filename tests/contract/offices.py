@@ -9,11 +9,13 @@ import asyncpg
 import msgspec
 from msgspec.structs import replace
 
+from polyagent.adapters.memory.answers import MemoryAnswers
 from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
+from polyagent.adapters.postgres.answers import PostgresAnswers
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
@@ -44,6 +46,9 @@ class MemoryRows:
         for name, row in self._state.keys.items():
             past = row.expires_at - timedelta(days=2)
             self._state.keys[name] = replace(row, expires_at=past)
+        for name, answer in self._state.answers.items():
+            past = answer.expires_at - timedelta(days=2)
+            self._state.answers[name] = replace(answer, expires_at=past)
 
 
 class PostgresRows:
@@ -98,6 +103,7 @@ async def memory_office() -> AsyncIterator[Office]:
         MemoryRuns(state, clock),
         MemoryJournal(state, clock),
         MemoryStore(state, clock),
+        MemoryAnswers(state, clock),
         MemoryRows(state),
     )
     await office.opens()
@@ -113,7 +119,11 @@ async def postgres_office(url: str) -> AsyncIterator[Office]:
     rows = PostgresRows(pool)
     await rows.clear()
     office = Office(
-        PostgresRuns(pool), PostgresJournal(pool, liveness), PostgresStore(engine), rows
+        PostgresRuns(pool),
+        PostgresJournal(pool, liveness),
+        PostgresStore(engine),
+        PostgresAnswers(pool),
+        rows,
     )
     try:
         await office.opens()

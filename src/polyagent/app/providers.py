@@ -9,6 +9,7 @@ from polyagent.domain.run import RunDefaults
 from polyagent.settings import Ai, Auth, Database, Limits, Redis, Server, Settings, Tools
 from polyagent.usecases.accounts import Authenticate, LogIn, ManageAccounts
 from polyagent.usecases.agents import ManageAgents
+from polyagent.usecases.answers import AnswerOnce
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.follow_run import FollowRun
@@ -66,6 +67,7 @@ class UseCaseProvider(Provider):
     follow = provide(FollowRun)
     tools = provide(UseTools)
     execute = provide(ExecuteRun)
+    answer_once = provide(AnswerOnce)
 
     @provide
     def defaults(self, limits: Limits) -> RunDefaults:

@@ -80,6 +80,17 @@ class RunFinished(Conflict):
     code = "run_finished"
 
 
+class InProgress(Conflict):
+    """Another request under the same idempotency key is still at work."""
+
+    code = "in_progress"
+    retryable = True
+
+    def __init__(self, detail: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
 class PreconditionFailed(PolyAgentError):
     """Somebody else changed it first."""
 

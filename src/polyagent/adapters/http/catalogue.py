@@ -34,6 +34,9 @@ CATALOGUE: dict[str, Entry] = {
     "session_busy": Entry(
         409, "The session has a run. Wait for its end, or use the policy `enqueue`."
     ),
+    "in_progress": Entry(
+        409, "The first request under this key is at work. Ask again after `Retry-After`."
+    ),
     "run_finished": Entry(409, "The run has ended: there is nothing left to change."),
     "precondition_failed": Entry(
         412, "Somebody else changed it first. Read it again, and repeat your change on that."

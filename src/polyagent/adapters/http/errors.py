@@ -18,6 +18,7 @@ from polyagent.adapters.http.catalogue import entry, title
 from polyagent.domain.errors import (
     BadCredentials,
     Fault,
+    InProgress,
     Invalid,
     Limited,
     NotFound,
@@ -100,7 +101,7 @@ def problem_of(error: PolyAgentError, scope: Mapping[str, Any]) -> Problem:
 
 
 def headers_of(error: PolyAgentError, scope: Mapping[str, Any]) -> dict[str, str]:
-    if isinstance(error, Limited | Unavailable):
+    if isinstance(error, Limited | Unavailable | InProgress):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": _challenge(error, scope)}

@@ -2,6 +2,7 @@
 
 from dishka import Provider, Scope, provide
 
+from polyagent.adapters.memory.answers import MemoryAnswers
 from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.journal import MemoryJournal
@@ -9,6 +10,7 @@ from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
+from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
 from polyagent.ports.journal import Journal
@@ -32,6 +34,10 @@ class MemoryProvider(Provider):
     @provide
     def runs(self, state: State, clock: Clock) -> Runs:
         return MemoryRuns(state, clock)
+
+    @provide
+    def answers(self, state: State, clock: Clock) -> Answers:
+        return MemoryAnswers(state, clock)
 
     @provide
     def journal(self, state: State, clock: Clock) -> Journal:

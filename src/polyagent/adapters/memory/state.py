@@ -14,6 +14,7 @@ import msgspec
 
 from polyagent.domain.account import Account
 from polyagent.domain.agent import Agent
+from polyagent.domain.answer import KeptAnswer
 from polyagent.domain.chat import Message, Session
 from polyagent.domain.event import Event
 from polyagent.domain.run import Run, Spec
@@ -57,6 +58,16 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class AnswerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """`answer` None: the holder is at work until `expires_at`."""
+
+    body_hash: bytes
+    holder: UUID
+    answer: KeptAnswer | None = None
+    created_at: datetime
+    expires_at: datetime
+
+
 KeyName = tuple[UUID, UUID, str, str, str]
 """Workspace, user, end user ("" for none), route, key."""
 
@@ -81,6 +92,7 @@ class State:
         self.events: defaultdict[UUID, list[Event]] = defaultdict(list)
         self.calls: defaultdict[UUID, list[CallRow]] = defaultdict(list)
         self.keys: dict[KeyName, KeyRow] = {}
+        self.answers: dict[KeyName, AnswerRow] = {}
         self.workers: dict[UUID, float] = {}
 
     def session_as_told(self, session_id: UUID) -> Session:

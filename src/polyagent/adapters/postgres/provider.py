@@ -7,6 +7,7 @@ from contextlib import suppress
 from dishka import Provider, Scope, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from polyagent.adapters.postgres.answers import PostgresAnswers
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
@@ -14,6 +15,7 @@ from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.probe import PostgresProbe
 from polyagent.adapters.postgres.runs import PostgresRuns
 from polyagent.adapters.postgres.store import PostgresStore
+from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.journal import Journal
 from polyagent.ports.runs import Runs
@@ -47,6 +49,10 @@ class PostgresProvider(Provider):
     @provide
     def runs(self, pool: Pool) -> Runs:
         return PostgresRuns(pool)
+
+    @provide
+    def answers(self, pool: Pool) -> Answers:
+        return PostgresAnswers(pool)
 
     @provide
     def liveness(self, settings: Database, pool: Pool, clock: Clock) -> Iterator[Liveness]:

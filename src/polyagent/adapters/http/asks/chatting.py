@@ -1,18 +1,16 @@
 """What a chat request says in its headers: how long to wait, under which key, after which event."""
 
-import hashlib
 import re
 
 import msgspec
 
+from polyagent.adapters.http.asks.keys import idempotency_key
 from polyagent.domain.chat import Ask
-from polyagent.domain.errors import CursorInvalid, Invalid
+from polyagent.domain.errors import CursorInvalid
 from polyagent.domain.run import IdempotencyKey
 
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?([0-9]+)"?\s*(?:$|[,;])', re.IGNORECASE)
 _CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
-_VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
-_QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 
 
 def patience_s(prefer: str | None, at_most_s: float) -> float:
@@ -26,20 +24,10 @@ def patience_s(prefer: str | None, at_most_s: float) -> float:
     return min(float(match.group(1)[:18]), at_most_s)
 
 
-def idempotency_key(header: str | None, ask: Ask) -> IdempotencyKey | None:
-    """Read the key, bare or as a structured string; how the answer is delivered is no part of the ask."""
-    if header is None:
-        return None
-    key = header.strip()
-    if quoted := _QUOTED.fullmatch(key):
-        key = re.sub(r"\\(.)", r"\1", quoted.group(1))
-    if not _VISIBLE.fullmatch(key):
-        raise Invalid("Idempotency-Key takes 1 to 255 visible ASCII characters.")
+def chat_key(header: str | None, ask: Ask) -> IdempotencyKey | None:
+    """Read the key of a run; how the answer is delivered is no part of what is asked."""
     asked = msgspec.structs.replace(ask, stream=None, background=False)
-    body = msgspec.json.encode(asked, order="deterministic")
-    return IdempotencyKey(
-        key=key, route="chat", body_hash=hashlib.sha256(body).digest(), end_user=ask.end_user
-    )
+    return idempotency_key(header, route="chat", asked=asked, end_user=ask.end_user)
 
 
 def cursor(last_event_id: str | None, after: str | None) -> int:

@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody, PathParameter
 from polyagent.adapters.http.asks.paging import paged
 from polyagent.adapters.http.asks.preconditions import IfMatch, expected_version, tagged
 from polyagent.adapters.http.call import Call
+from polyagent.adapters.http.once import once
 from polyagent.domain.agent import Agent, NewAgent
 from polyagent.domain.page import Page, PageAsk
 from polyagent.usecases.agents import ManageAgents
@@ -34,6 +35,7 @@ class AgentController(Controller):
 
     @post("/", permission="agents:write", operation_id="create_agent")
     @inject
+    @once
     async def create(
         self, request: Call, data: JSONBody[NewAgent], agents: FromDishka[ManageAgents]
     ) -> Response[Agent]:
@@ -124,6 +126,7 @@ class AgentController(Controller):
         operation_id="restore_agent_version",
     )
     @inject
+    @once
     async def restore(
         self,
         request: Call,

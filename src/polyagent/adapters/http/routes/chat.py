@@ -6,7 +6,8 @@ from litestar import Controller, Response, post
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody
 
-from polyagent.adapters.http.asks.chatting import cursor, idempotency_key, patience_s
+from polyagent.adapters.http.asks.chatting import chat_key, cursor, patience_s
+from polyagent.adapters.http.asks.keys import Key
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.errors import RunUnanswered
 from polyagent.adapters.http.reader import Heard, Reader
@@ -17,12 +18,6 @@ from polyagent.domain.run import Admitted, Answer, Run
 from polyagent.settings import Server
 from polyagent.usecases.chat import SendChat
 
-Key = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key", description="The same key and body again mean the same run."
-    ),
-]
 Prefer = Annotated[
     str | None, HeaderParameter(name="Prefer", description="`wait=<s>`: answer 202 after that.")
 ]
@@ -52,7 +47,7 @@ class ChatController(Controller):
         Waits for the answer; 202 with what there is so far when that takes too long. `stream: true`
         answers as POST /api/v1/chat/stream does, `background: true` as POST /api/v1/runs.
         """
-        admitted = await send(request.user, data, key=idempotency_key(key, data))
+        admitted = await send(request.user, data, key=chat_key(key, data))
         if data.stream:
             return await _stream(request, admitted, reader, after=0)
         if data.background:
@@ -78,7 +73,7 @@ class ChatController(Controller):
         if data.stream is False or data.background:
             raise Invalid("This address streams: leave out stream and background.")
         after = cursor(last_event_id, None)
-        admitted = await send(request.user, data, key=idempotency_key(key, data))
+        admitted = await send(request.user, data, key=chat_key(key, data))
         return await _stream(request, admitted, reader, after=after)
 
 

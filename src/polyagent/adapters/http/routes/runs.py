@@ -8,12 +8,14 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from polyagent.adapters.http.asks.chatting import cursor, idempotency_key
+from polyagent.adapters.http.asks.chatting import chat_key, cursor
+from polyagent.adapters.http.asks.keys import Key
 from polyagent.adapters.http.asks.paging import Limit, paged
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.errors import NotAcceptable
+from polyagent.adapters.http.once import once
 from polyagent.adapters.http.reader import Reader
-from polyagent.adapters.http.routes.chat import Key, LastEventId, accepted, location
+from polyagent.adapters.http.routes.chat import LastEventId, accepted, location
 from polyagent.adapters.http.routes.sessions import EndUser
 from polyagent.adapters.http.stream import MEDIA_TYPE, streamed
 from polyagent.domain.chat import Ask
@@ -52,7 +54,7 @@ class RunController(Controller):
         The body of a chat; the run goes on by itself.
         """
         ask = msgspec.structs.replace(data, stream=None, background=True)
-        return accepted(await send(request.user, ask, key=idempotency_key(key, ask)))
+        return accepted(await send(request.user, ask, key=chat_key(key, ask)))
 
     @get("/", permission="chat", operation_id="list_runs")
     @inject
@@ -81,6 +83,7 @@ class RunController(Controller):
 
     @post("/{run_id:uuid}/cancel", status_code=202, permission="chat", operation_id="cancel_run")
     @inject
+    @once
     async def cancel(
         self, request: Call, run_id: FromPath[UUID], runs: FromDishka[ManageRuns]
     ) -> Run:

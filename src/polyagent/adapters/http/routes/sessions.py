@@ -10,6 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from polyagent.adapters.http.asks.paging import oldest_first, paged
 from polyagent.adapters.http.asks.preconditions import IfMatch, expected_version, tagged
 from polyagent.adapters.http.call import Call
+from polyagent.adapters.http.once import once
 from polyagent.domain.chat import ForkSession, Message, PatchSession, Session
 from polyagent.domain.page import Page, PageAsk
 from polyagent.usecases.sessions import ManageSessions
@@ -82,6 +83,7 @@ class SessionController(Controller):
 
     @post("/{session_id:uuid}/fork", permission="chat", operation_id="fork_session")
     @inject
+    @once
     async def fork(
         self,
         request: Call,

@@ -4,6 +4,7 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody
 
 from polyagent.adapters.http.call import Call
+from polyagent.adapters.http.once import once
 from polyagent.domain.errors import NotFound, ToolUnknown
 from polyagent.domain.page import Page
 from polyagent.domain.tool import Executed, ExecuteTool, Tool
@@ -34,6 +35,7 @@ class ToolController(Controller):
 
     @post("/execute", status_code=200, permission="tools:execute", operation_id="execute_tool")
     @inject
+    @once
     async def execute(
         self, request: Call, data: JSONBody[ExecuteTool], tools: FromDishka[UseTools]
     ) -> Executed:

@@ -6,6 +6,7 @@ from litestar.params import JSONBody
 
 from polyagent.adapters.http.asks.paging import paged
 from polyagent.adapters.http.call import Call
+from polyagent.adapters.http.once import once
 from polyagent.domain.account import Login, NewUser, Tokens, User
 from polyagent.domain.page import Page, PageAsk
 from polyagent.usecases.accounts import LogIn, ManageAccounts
@@ -43,6 +44,7 @@ class UserController(Controller):
 
     @post("/", permission="admin", operation_id="create_user")
     @inject
+    @once
     async def create(
         self, request: Call, data: JSONBody[NewUser], accounts: FromDishka[ManageAccounts]
     ) -> User:
