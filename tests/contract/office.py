@@ -51,6 +51,9 @@ class Rows(Protocol):
 
     async def hide_session(self, session_id: UUID) -> None: ...
 
+    async def events(self, run_id: UUID) -> Sequence[Event]:
+        """Return what is journaled, of a run of a deleted session too."""
+
     async def expire_lease(self, worker_id: UUID) -> None: ...
 
     async def expire_keys(self) -> None: ...

@@ -1,6 +1,6 @@
 """An office over each adapter."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -20,9 +20,11 @@ from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.adapters.postgres.rows import events_of
 from polyagent.adapters.postgres.runs import PostgresRuns
 from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.domain.agent import Agent
+from polyagent.domain.event import Event
 from polyagent.settings import Database
 from tests.contract.office import Office
 
@@ -38,6 +40,9 @@ class MemoryRows:
         self._state.deleted_sessions.add(session_id)
         for row in [*self._state.runs_of(session_id)]:
             self._state.runs[row.run.id] = replace(row, hidden=True)
+
+    async def events(self, run_id: UUID) -> Sequence[Event]:
+        return self._state.events[run_id]
 
     async def expire_lease(self, worker_id: UUID) -> None:
         self._state.workers[worker_id] = float("-inf")
@@ -79,6 +84,18 @@ class PostgresRows:
     async def hide_session(self, session_id: UUID) -> None:
         await self.pool.execute("UPDATE sessions SET deleted_at = now() WHERE id = $1", session_id)
         await self.pool.execute("UPDATE runs SET hidden = true WHERE session_id = $1", session_id)
+
+    async def events(self, run_id: UUID) -> Sequence[Event]:
+        text = await self.pool.fetchval(
+            """
+            SELECT json_agg(json_build_object('id', e.seq, 'run_id', r.id,
+                'session_id', r.session_id, 'at', e.at,
+                'body', jsonb_build_object('type', e.type) || e.data) ORDER BY e.seq)::text
+            FROM run_events e JOIN runs r ON r.id = e.run_id WHERE r.id = $1
+            """,
+            run_id,
+        )
+        return events_of(text)
 
     async def expire_lease(self, worker_id: UUID) -> None:
         sql = "UPDATE workers SET lease_until = now() - interval '1 s' WHERE id = $1"

@@ -162,8 +162,9 @@ async def test_three_stalls_in_a_row_fail_the_run(office: Office) -> None:
     assert run.status == "failed"
     assert run.error is not None
     assert run.error.code == "run_poisoned"
-    last = (await office.events(run.id))[-1]
-    assert last.id == 40_000_001
+    voided, last = (await office.events(run.id))[-2:]
+    assert [voided.id, last.id] == [40_000_001, 40_000_002]
+    assert voided.body == ToolCompleted(call.id, "cancelled")
     assert isinstance(last.body, RunFailed)
     (told,) = (await office.history(run.session_id))[-1].tool_calls
     assert (told.id, told.state) == (call.id, "cancelled")

@@ -80,3 +80,33 @@ async def test_a_commit_waits_for_its_session_before_it_holds_its_run(
         await other.execute("SELECT FROM runs WHERE id = $1 FOR UPDATE NOWAIT", work.run.id)
 
     assert await answering is False
+
+
+async def test_who_cancels_as_a_run_begins_to_wait_ends_it_after_its_last_event(
+    office: Office, postgres_url: str
+) -> None:
+    work = await office.works()
+    run_id = work.run.id
+
+    async with connected(postgres_url) as other:
+        async with other.transaction():
+            await other.execute(
+                "UPDATE runs SET status = 'waiting', owner = NULL WHERE id = $1", run_id
+            )
+            cancelling = asyncio.create_task(office.runs.cancel(office.alice, run_id))
+            async with asyncio.timeout(PATIENCE_S):
+                while not await other.fetchval(IS_WAITING):
+                    pass
+            await other.execute(
+                "INSERT INTO run_events VALUES ($1, 10000050, 'run.waiting', '{}', now())", run_id
+            )
+        await cancelling
+        seqs = await other.fetch(
+            "SELECT seq, type FROM run_events WHERE run_id = $1 ORDER BY seq", run_id
+        )
+
+    assert [tuple(row) for row in seqs] == [
+        (10_000_001, "run.started"),
+        (10_000_050, "run.waiting"),
+        (10_000_051, "run.cancelled"),
+    ]

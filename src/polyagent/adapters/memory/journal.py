@@ -1,6 +1,7 @@
 """The journal of runs in memory: for one process, whose workers may still come and go."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from polyagent.adapters.memory.ledger import Ledger
 from polyagent.adapters.memory.state import CallRow, RunRow, State
 from polyagent.domain.errors import Cancelled, Fenced, ToolInDoubt
 from polyagent.domain.event import EPOCH, Event, EventBody, RunFailed, RunResumed, RunStarted
-from polyagent.domain.run import FINAL, MAX_STALLS, POISONED, Beat, Lease, StepRecord, Work
+from polyagent.domain.run import FINAL, MAX_STALLS, POISONED, Beat, Lease, Run, StepRecord, Work
 from polyagent.domain.tool import ToolResult
 from polyagent.ports.clock import Clock
 
@@ -72,14 +73,19 @@ class MemoryJournal:
             row, run=run, owner=worker_id, epoch=row.epoch + 1, stalls=row.stalls + is_stalled
         )
         if new.stalls >= MAX_STALLS:
-            ended = replace(run, status="failed", error=POISONED, finished_at=now)
-            new = replace(new, run=ended, owner=None)
-            self._ledger.drop_calls(run.id)
+            return self._poisoned(new, now)
         self._ledger.put(new)
-        self._ledger.tell(new, new.epoch * EPOCH + 1, now, _claim_told(row, new))
+        self._ledger.tell(new, new.epoch * EPOCH + 1, now, _claim_told(row, run))
         if row.run.status == "queued":
             self._ledger.ask(new, now)
         return new
+
+    def _poisoned(self, row: RunRow, now: datetime) -> RunRow:
+        run = replace(row.run, status="failed", error=POISONED, finished_at=now)
+        ended = replace(row, run=run, owner=None)
+        failed = RunFailed(POISONED.code, POISONED.detail, POISONED.retryable)
+        self._ledger.end(ended, row.epoch * EPOCH, now, failed)
+        return ended
 
     async def commit_step(self, lease: Lease, record: StepRecord) -> bool:
         if record.events and self._has(record.events[-1]):
@@ -109,7 +115,7 @@ class MemoryJournal:
         calls = self._state.calls[run.id]
         calls.extend(CallRow(step=record.step, call=call) for call in record.calls)
         if is_final:
-            self._ledger.drop_calls(run.id)
+            self._state.calls[run.id] = self._ledger.dropped(run.id)
         self._state.events[run.id].extend(record.events)
         return self._is_cancelled(lease)
 
@@ -190,10 +196,7 @@ class MemoryJournal:
         return self._state.runs[lease.run_id].cancel_at is not None
 
 
-def _claim_told(old: RunRow, new: RunRow) -> EventBody:
-    run = new.run
-    if run.error is not None:
-        return RunFailed(run.error.code, run.error.detail, run.error.retryable)
+def _claim_told(old: RunRow, run: Run) -> EventBody:
     if old.run.status == "queued":
         return RunStarted(run.agent_id, run.agent_version, run.attempt)
     reason: Literal["handover", "takeover"] = "handover" if old.owner is None else "takeover"

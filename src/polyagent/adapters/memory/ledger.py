@@ -7,9 +7,9 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.state import MessageRow, RunRow, State
+from polyagent.adapters.memory.state import CallRow, MessageRow, RunRow, State
 from polyagent.domain.chat import Message, Session, text_of
-from polyagent.domain.event import EPOCH, Event, EventBody
+from polyagent.domain.event import EPOCH, Event, EventBody, ToolCompleted
 from polyagent.domain.run import Lease, Run, Work
 
 HISTORY = 400
@@ -50,12 +50,27 @@ class Ledger:
                 session, message_count=session.message_count + 1, updated_at=at
             )
 
-    def drop_calls(self, run_id: UUID) -> None:
-        """Cancel the calls that are open, so that each that was asked for has an answer."""
-        rows = self._state.calls[run_id]
-        for n, row in enumerate(rows):
-            if row.call.is_open:
-                rows[n] = replace(row, call=replace(row.call, state="cancelled"))
+    def end(self, row: RunRow, after: int, at: datetime, last: EventBody) -> None:
+        """Record a run that ended while nobody executes it; `after` is its last event so far."""
+        self.put(row)
+        self._state.events[row.run.id] += self.endings(row.run, after, at, last)
+        self._state.calls[row.run.id] = self.dropped(row.run.id)
+
+    def dropped(self, run_id: UUID) -> list[CallRow]:
+        """Return the run's calls, open ones cancelled, so that each that was asked for has an answer."""
+        return [
+            replace(row, call=replace(row.call, state="cancelled")) if row.call.is_open else row
+            for row in self._state.calls[run_id]
+        ]
+
+    def endings(self, run: Run, after: int, at: datetime, last: EventBody) -> list[Event]:
+        """Return the events of such an end: each call that is open, then `last`."""
+        calls = [row.call for row in self._state.calls[run.id] if row.call.is_open]
+        bodies = (*(ToolCompleted(call.id, "cancelled") for call in calls), last)
+        return [
+            Event(id=n, run_id=run.id, session_id=run.session_id, at=at, body=body)
+            for n, body in enumerate(bodies, after + 1)
+        ]
 
     def told(self, row: RunRow) -> Run:
         if row.run.status != "queued":

@@ -241,13 +241,13 @@ class MemoryRuns:
             return row.run
         now = self._clock.now()
         row = replace(row, cancel_at=row.cancel_at or now)
-        if row.run.status != "running":
-            last = self._state.events[run_id][-1].id
-            self._ledger.tell(row, last + 1, now, RunCancelled(CANCELLED.detail))
-            ended = replace(row.run, status="cancelled", finished_at=now, error=CANCELLED)
-            row = replace(row, run=ended)
-        self._ledger.put(row)
-        return row.run
+        if row.run.status == "running":
+            self._ledger.put(row)
+            return row.run
+        last = self._state.events[run_id][-1].id
+        run = replace(row.run, status="cancelled", finished_at=now, error=CANCELLED)
+        self._ledger.end(replace(row, run=run), last, now, RunCancelled(CANCELLED.detail))
+        return run
 
     async def tails(self, run_ids: Collection[UUID]) -> Mapping[UUID, Tail]:
         runs, events = self._state.runs, self._state.events

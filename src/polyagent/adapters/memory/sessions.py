@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from polyagent.adapters.memory.ledger import Ledger
 from polyagent.adapters.memory.page import paged
 from polyagent.adapters.memory.state import MessageRow, RunRow, State
 from polyagent.adapters.memory.undo import Undo
@@ -13,7 +14,7 @@ from polyagent.domain.account import Actor
 from polyagent.domain.agent import merge
 from polyagent.domain.chat import Message, PatchSession, Session
 from polyagent.domain.errors import NotFound, PreconditionFailed
-from polyagent.domain.event import Event, RunCancelled
+from polyagent.domain.event import RunCancelled
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.run import RunError
@@ -138,18 +139,11 @@ class MemorySessions:
         asked = replace(row, hidden=True, cancel_at=row.cancel_at or now)
         if row.run.status == "running":
             return asked
-        events = self._state.events[row.run.id]
+        ledger, events = Ledger(self._state), self._state.events[row.run.id]
         last = events[-1].id if events else 0
-        self._undo.append(
-            events,
-            Event(
-                id=last + 1,
-                run_id=row.run.id,
-                session_id=row.run.session_id,
-                at=now,
-                body=RunCancelled(REASON),
-            ),
-        )
+        ending = ledger.endings(row.run, last, now, RunCancelled(REASON))
+        self._undo.put(self._state.events, row.run.id, [*events, *ending])
+        self._undo.put(self._state.calls, row.run.id, ledger.dropped(row.run.id))
         error = RunError(code="cancelled", detail=REASON)
         ended = replace(row.run, status="cancelled", error=error, finished_at=now, position=None)
         return replace(asked, run=ended, owner=None)

@@ -25,10 +25,6 @@ class Undo:
         self._steps.append(partial(keys.discard, key))
         keys.add(key)
 
-    def append(self, rows: list[V], row: V) -> None:
-        self._steps.append(partial(rows.remove, row))
-        rows.append(row)
-
     def roll_back(self) -> None:
         while self._steps:
             self._steps.pop()()

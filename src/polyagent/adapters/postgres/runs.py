@@ -183,10 +183,11 @@ class PostgresRuns:
             return events_of(await self._pool.fetchval(sql.JOURNALED, run_id))
 
     async def cancel(self, actor: Actor, run_id: UUID) -> Run:
+        error = _ENCODE(CANCELLED).decode()
         with translated():
-            text = await self._pool.fetchval(
-                sql.CANCEL, *_rights(actor), run_id, _ENCODE(CANCELLED).decode()
-            )
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(sql.LOCK, run_id)
+                text = await connection.fetchval(sql.CANCEL, *_rights(actor), run_id, error)
         if text is not None:
             return run_of(text)
         run = await self.get(actor, run_id)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 
 from polyagent.adapters.postgres.page import by_id, by_number, page_of
 from polyagent.adapters.postgres.rows import messages_of
+from polyagent.adapters.postgres.sql_endings import ENDINGS
 from polyagent.adapters.postgres.sql_json import MESSAGE
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.adapters.postgres.tables import MessageRow, RunRow
@@ -169,7 +170,7 @@ _COPY = sql("""
 
 # A statement of its own, after the session's row is locked (the session before its runs, as everywhere):
 # its snapshot has what was admitted until then.
-_CANCEL_RUNS = sql("""
+_CANCEL_RUNS = sql(f"""
     WITH was AS (
       SELECT id, status FROM runs WHERE session_id = :session_id ORDER BY id FOR UPDATE
     ), after AS (
@@ -184,17 +185,14 @@ _CANCEL_RUNS = sql("""
         finished_at = CASE WHEN was.status IN ('queued', 'waiting') THEN now() ELSE finished_at END
       FROM was WHERE r.id = was.id
       RETURNING r.id, was.status AS was
-    ), told AS (
-      INSERT INTO run_events (run_id, seq, type, data)
-      SELECT after.id, 1 + coalesce((SELECT max(seq) FROM run_events e WHERE e.run_id = after.id), 0),
-        'run.cancelled', jsonb_build_object('reason', cast(:reason AS text))
+    ), ended AS (
+      SELECT after.id,
+        coalesce((SELECT max(seq) FROM run_events e WHERE e.run_id = after.id), 0) AS last_seq,
+        'run.cancelled' AS type, jsonb_build_object('reason', cast(:reason AS text)) AS data
       FROM after WHERE after.was IN ('queued', 'waiting')
-    ), calls AS (
-      UPDATE tool_calls c SET state = 'cancelled', finished_at = now()
-      FROM after WHERE c.run_id = after.id AND after.was = 'waiting' AND c.state IN ('pending', 'started')
-    )
+    ), {ENDINGS}
     SELECT id FROM after WHERE was = 'running'
-""")
+""")  # noqa: S608  # pieces of our own, values are bound
 
 
 def _session(row: RowMapping) -> Session:

@@ -1,11 +1,12 @@
 """Statements of those who execute runs: `PostgresJournal`. The order of locks is told in sql_runs.py."""
 
+from polyagent.adapters.postgres.sql_endings import ENDINGS
 from polyagent.adapters.postgres.sql_json import EVENT, MESSAGES, RUN, history
 
 # 1 worker, 2 how many, 3 run or NULL, 4 whether dead owners count, 5 the most stalls, 6 the error of a
 # run with so many, 7 after how many seconds a beat is stale. The planner cannot know 2: without the
 # limits of 64 it expects thousands of rows, and reads whole tables to join them.
-CLAIM = """
+CLAIM = f"""
 WITH left_behind AS (
     SELECT r.id, r.owner IS NOT NULL AS is_stalled
     FROM runs r LEFT JOIN workers w ON w.id = r.owner
@@ -66,17 +67,15 @@ WITH left_behind AS (
 ), told AS (
     INSERT INTO run_events (run_id, seq, type, data, at)
     SELECT id, epoch::bigint * 10000000 + 1,
-        CASE WHEN status = 'failed' THEN 'run.failed'
-            WHEN is_new THEN 'run.started' ELSE 'run.resumed' END,
-        CASE WHEN status = 'failed' THEN error
-            WHEN is_new THEN jsonb_build_object(
+        CASE WHEN is_new THEN 'run.started' ELSE 'run.resumed' END,
+        CASE WHEN is_new THEN jsonb_build_object(
                 'agent_id', agent_id, 'agent_version', agent_version, 'attempt', attempt)
             ELSE jsonb_build_object(
                 'attempt', attempt, 'discard_step', step + 1,
                 'reason', CASE WHEN is_stalled THEN 'takeover' ELSE 'handover' END)
         END,
         now()
-    FROM r
+    FROM r WHERE status = 'running'
 ), asked AS (
     INSERT INTO messages (
         id, workspace_id, user_id, session_id, run_id, step, role, parts, created_at
@@ -86,12 +85,12 @@ WITH left_behind AS (
 ), counted AS (
     UPDATE sessions SET message_count = message_count + 1, updated_at = now()
     FROM r WHERE sessions.id = r.session_id AND r.is_new
-), dropped AS (
-    UPDATE tool_calls t SET state = 'cancelled', finished_at = now()
-    FROM r WHERE t.run_id = r.id AND r.status = 'failed' AND t.state IN ('pending', 'started')
-)
+), ended AS (
+    SELECT id, epoch::bigint * 10000000 AS last_seq, 'run.failed' AS type, error AS data
+    FROM r WHERE status = 'failed'
+), {ENDINGS}
 SELECT id, epoch FROM r WHERE status = 'running' ORDER BY priority DESC, seq
-"""
+"""  # noqa: S608  # pieces of our own, values are bound
 
 # 1 worker, 2 runs, 3 their epochs
 WORK = f"""

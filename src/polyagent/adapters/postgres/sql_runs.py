@@ -5,6 +5,7 @@ deletions of one session then wait for each other and never deadlock. An UPDATE 
 part of its statement wrote only in FROM: its other subqueries are run again when a row had changed.
 """
 
+from polyagent.adapters.postgres.sql_endings import ENDINGS
 from polyagent.adapters.postgres.sql_json import EVENT, RUN, history
 
 # 1 workspace, 2 user, 3 is administrator, 4 session, 5 end user, 6 agent, 7 agent type
@@ -192,7 +193,11 @@ LIST = {
     "asc": _LISTED + "AND ($7::uuid IS NULL OR r.id > $7) ORDER BY r.id LIMIT $8",
 }
 
-# as GET; 5 the error of a run that is cancelled there and then
+# 1 run
+LOCK = "SELECT FROM runs WHERE id = $1 FOR NO KEY UPDATE"
+
+# as GET; 5 the error of a run that is cancelled there and then. After LOCK, so that it sees the last
+# event: its own snapshot is older than the end of whoever it waited for.
 CANCEL = f"""
 WITH r AS (
     UPDATE runs r SET
@@ -203,11 +208,10 @@ WITH r AS (
     WHERE r.id = $4 AND r.workspace_id = $1 AND (r.user_id = $2 OR $3::boolean) AND NOT r.hidden
         AND r.status IN ('queued', 'running', 'waiting')
     RETURNING r.*
-), told AS (
-    INSERT INTO run_events (run_id, seq, type, data, at)
-    SELECT r.id, 1 + coalesce((SELECT max(seq) FROM run_events e WHERE e.run_id = r.id), 0),
-        'run.cancelled', jsonb_build_object('reason', r.error->'detail'), now()
+), ended AS (
+    SELECT r.id, coalesce((SELECT max(seq) FROM run_events e WHERE e.run_id = r.id), 0) AS last_seq,
+        'run.cancelled' AS type, jsonb_build_object('reason', r.error->'detail') AS data
     FROM r WHERE r.status = 'cancelled'
-)
+), {ENDINGS}
 SELECT {RUN} AS run FROM r
 """  # noqa: S608  # pieces of our own, values are bound
