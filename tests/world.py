@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+from polyagent.adapters.memory.backlog import MemoryBacklog
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.models import ScriptedModels
@@ -100,6 +101,8 @@ class World:
             self.events,
             MemorySignals(),
             self.clock,
+            state.queue,
+            MemoryBacklog(state),
             concurrent_runs=concurrent_runs,
             drain_s=WAIT_S,
         )

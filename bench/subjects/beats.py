@@ -10,11 +10,13 @@ from time import perf_counter
 import msgspec
 import uvloop
 
+from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import open_pool
 from polyagent.adapters.system.clock import SystemClock
-from polyagent.adapters.worker.executor import BEAT_S, CLAIM_LIMIT
+from polyagent.adapters.worker.claims import BATCH
+from polyagent.adapters.worker.executor import BEAT_S
 from polyagent.domain.ids import new_id
 from polyagent.settings import Database
 
@@ -48,7 +50,7 @@ class Idle:
             self.ended_at.append(perf_counter())
             self.took_s.append(self.ended_at[-1] - began)
             judges = await self._journal.may_judge()
-            await self._journal.claim(self._id, limit=CLAIM_LIMIT, dead_owners=judges)
+            await self._journal.claim(self._id, limit=BATCH, dead_owners=judges, queued=())
             await asyncio.sleep(BEAT_S)
         await self._journal.leave(self._id)
 
@@ -61,9 +63,9 @@ class Idle:
 async def beat(beating: Beating) -> Beaten:
     settings = Database(url=beating.database_url)
     pool = await open_pool(settings, min_size=settings.max_idle_conns)
-    clock = SystemClock()
+    clock, queue = SystemClock(), MemoryQueue()
     idle = [
-        Idle(PostgresJournal(pool, Liveness(settings, pool, clock, lease_s=LEASE_S)))
+        Idle(PostgresJournal(pool, Liveness(settings, pool, clock, lease_s=LEASE_S), queue))
         for _ in range(beating.processes)
     ]
     until = perf_counter() + beating.seconds

@@ -86,3 +86,20 @@ async def test_nobody_cancels_the_run_of_another(house: House) -> None:
 
     hers.as_problem(404, "not_found")
     assert hers.told(run_id) == none.told(absent)
+
+
+async def test_a_user_with_too_many_queued_runs_is_told_to_wait(house: House) -> None:
+    house.models.gate.clear()
+    ask = {"message": "hi"}
+    ask["session_id"] = (await house.ann.post("/api/v1/runs", ask)).json["session_id"]
+    async with asyncio.timeout(LIMIT_S):
+        await house.models.asked.wait()
+
+    answers = [await house.ann.post("/api/v1/runs", ask) for _ in range(101)]
+    others = await house.bob.post("/api/v1/runs", {"message": "hi"})
+    house.models.gate.set()
+
+    assert [answer.json["position"] for answer in answers[:-1]] == list(range(1, 101))
+    answers[-1].as_problem(429, "rate_limited")
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert others.status == 202

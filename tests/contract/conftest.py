@@ -7,12 +7,14 @@ import pytest
 from dishka import AsyncContainer, Provider, Scope, make_async_container
 
 from polyagent.adapters.memory.provider import MemoryProvider
+from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.postgres.provider import PostgresProvider
 from polyagent.adapters.system.provider import SystemProvider
 from polyagent.ports.clock import Clock
+from polyagent.ports.queue import Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
-from polyagent.settings import Database
+from polyagent.settings import Database, Limits
 from tests.contract.office import Office
 from tests.contract.offices import memory_office, postgres_office
 from tests.contract.tenant import Tenant
@@ -28,10 +30,14 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 @pytest.fixture
 async def container(database: Database) -> AsyncIterator[AsyncContainer]:
-    settings = Provider(scope=Scope.APP)
-    settings.provide(lambda: database, provides=Database)
+    given = Provider(scope=Scope.APP)
+    given.provide(lambda: database, provides=Database)
+    limits = Limits()
+    given.provide(lambda: limits, provides=Limits)
+    if database.url:
+        given.provide(MemoryQueue, provides=Queue)
     adapters = PostgresProvider() if database.url else MemoryProvider()
-    container = make_async_container(settings, SystemProvider(), adapters)
+    container = make_async_container(given, SystemProvider(), adapters)
     yield container
     await container.close()
 

@@ -37,10 +37,12 @@ from polyagent.domain.tool import Effect, ToolCall, ToolResult
 from polyagent.domain.usage import Usage
 from polyagent.ports.answers import Answers
 from polyagent.ports.journal import Journal
+from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.store import Store
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+QUEUED_RUNS = 100
 DONE = ToolResult(state="done", result={"is": 42})
 
 
@@ -56,6 +58,12 @@ class Rows(Protocol):
 
     async def expire_lease(self, worker_id: UUID) -> None: ...
 
+    async def is_application(self, actor: Actor) -> None:
+        """Mark a user as an application."""
+
+    async def waits(self, run_id: UUID, *, decided: bool) -> None:
+        """Let a run wait for an approval, or be ready to go on after one."""
+
     async def expire_keys(self) -> None: ...
 
 
@@ -63,10 +71,19 @@ class Office:
     """Two users and an administrator of one workspace, an agent of theirs, and a worker that is alive."""
 
     def __init__(
-        self, runs: Runs, journal: Journal, store: Store, kept: Answers, rows: Rows
+        self,
+        runs: Runs,
+        journal: Journal,
+        backlog: Backlog,
+        queue: Queue,
+        store: Store,
+        kept: Answers,
+        rows: Rows,
     ) -> None:
         self.runs = runs
         self.journal = journal
+        self.backlog = backlog
+        self.queue = queue
         self.store = store
         self.kept = kept
         self.rows = rows
@@ -176,10 +193,19 @@ class Office:
         limit: int = 8,
         dead_owners: bool = False,
         run_id: UUID | None = None,
+        queued: Sequence[UUID] | None = None,
     ) -> list[Work]:
         return await self.journal.claim(
-            worker_id or self.worker_id, limit=limit, dead_owners=dead_owners, run_id=run_id
+            worker_id or self.worker_id,
+            limit=limit,
+            dead_owners=dead_owners,
+            run_id=run_id,
+            queued=queued,
         )
+
+    async def turns(self) -> list[UUID]:
+        """Take what the queue was offered."""
+        return [entry.id for entry in await self.queue.take(100, 0)]
 
     async def takes_over(self, work: Work) -> Work:
         """Let the run's worker fall silent, and have another claim what it did."""

@@ -10,12 +10,15 @@ import msgspec
 from msgspec.structs import replace
 
 from polyagent.adapters.memory.answers import MemoryAnswers
+from polyagent.adapters.memory.backlog import MemoryBacklog
 from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.journal import MemoryJournal
+from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.postgres.answers import PostgresAnswers
+from polyagent.adapters.postgres.backlog import PostgresBacklog
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
@@ -23,10 +26,25 @@ from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.rows import events_of
 from polyagent.adapters.postgres.runs import PostgresRuns
 from polyagent.adapters.postgres.store import PostgresStore
+from polyagent.domain.account import Account, Actor, User
 from polyagent.domain.agent import Agent
 from polyagent.domain.event import Event
 from polyagent.settings import Database
-from tests.contract.office import Office
+from tests.contract.office import NOON, QUEUED_RUNS, Office
+
+
+def _user(actor: Actor) -> User:
+    """Return an application."""
+    return User(
+        id=actor.user_id,
+        workspace_id=actor.workspace_id,
+        username=f"{actor.user_id}",
+        email=f"{actor.user_id}@example.org",
+        role=actor.role,
+        settings={"application": True},
+        created_at=NOON,
+        updated_at=NOON,
+    )
 
 
 class MemoryRows:
@@ -46,6 +64,16 @@ class MemoryRows:
 
     async def expire_lease(self, worker_id: UUID) -> None:
         self._state.workers[worker_id] = float("-inf")
+
+    async def is_application(self, actor: Actor) -> None:
+        user = _user(actor)
+        self._state.accounts[user.id] = Account(user=user, password_hash="none")
+
+    async def waits(self, run_id: UUID, *, decided: bool) -> None:
+        row = self._state.runs[run_id]
+        waiting = replace(row.run, status="waiting")
+        ready_at = NOON if decided else None
+        self._state.runs[run_id] = replace(row, run=waiting, owner=None, ready_at=ready_at)
 
     async def expire_keys(self) -> None:
         for name, row in self._state.keys.items():
@@ -101,6 +129,25 @@ class PostgresRows:
         sql = "UPDATE workers SET lease_until = now() - interval '1 s' WHERE id = $1"
         await self.pool.execute(sql, worker_id)
 
+    async def is_application(self, actor: Actor) -> None:
+        user = _user(actor)
+        await self.pool.execute(
+            """
+            INSERT INTO users (id, workspace_id, username, email, role, password_hash, settings)
+            VALUES ($1, $2, $3, $4, $5, 'none', $6)
+            """,
+            user.id,
+            user.workspace_id,
+            user.username,
+            user.email,
+            user.role,
+            user.settings,
+        )
+
+    async def waits(self, run_id: UUID, *, decided: bool) -> None:
+        sql = "UPDATE runs SET status = 'waiting', owner = NULL, ready_at = $2 WHERE id = $1"
+        await self.pool.execute(sql, run_id, NOON if decided else None)
+
     async def expire_keys(self) -> None:
         await self.pool.execute("UPDATE idempotency_keys SET expires_at = now() - interval '1 s'")
 
@@ -117,8 +164,10 @@ class PostgresRows:
 async def memory_office() -> AsyncIterator[Office]:
     state, clock = State(), ManualClock()
     office = Office(
-        MemoryRuns(state, clock),
+        MemoryRuns(state, clock, queued_runs=QUEUED_RUNS),
         MemoryJournal(state, clock),
+        MemoryBacklog(state),
+        state.queue,
         MemoryStore(state, clock),
         MemoryAnswers(state, clock),
         MemoryRows(state),
@@ -135,9 +184,12 @@ async def postgres_office(url: str) -> AsyncIterator[Office]:
     engine = open_engine(settings)
     rows = PostgresRows(pool)
     await rows.clear()
+    queue = MemoryQueue()
     office = Office(
-        PostgresRuns(pool),
-        PostgresJournal(pool, liveness),
+        PostgresRuns(pool, queue, queued_runs=QUEUED_RUNS),
+        PostgresJournal(pool, liveness, queue),
+        PostgresBacklog(pool),
+        queue,
         PostgresStore(engine),
         PostgresAnswers(pool),
         rows,

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
+from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.runs import PostgresRuns
@@ -32,7 +33,9 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
 @pytest.fixture
 async def tenant(postgres_url: str, pool: Pool) -> AsyncIterator[Tenant]:
     engine = open_engine(Database(url=postgres_url))
-    yield Tenant(PostgresStore(engine), PostgresRuns(pool), SystemClock())
+    yield Tenant(
+        PostgresStore(engine), PostgresRuns(pool, MemoryQueue(), queued_runs=100), SystemClock()
+    )
     await engine.dispose()
 
 

@@ -147,6 +147,10 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class QueueUnavailable(Unavailable):
+    """Redis is away: what waits is found in the database meanwhile."""
+
+
 class MigrationImpossible(PolyAgentError):
     """The database cannot be brought to the schema of this version: its server or its schema is too far off."""
 

@@ -47,6 +47,8 @@ POISONED = RunError(
     detail="Three processes in a row ended while they worked on this run, before it made a step.",
 )
 CANCELLED = RunError(code="cancelled", detail="It was asked for.")
+QUEUE_FULL = "You have as many queued runs as a user may: wait until one of them begins."
+QUEUE_FULL_S = 5.0
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +98,7 @@ class IdempotencyKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as clients see it."""
+    """A run as clients see it. `position` of a queued one: 1 + those queued before it in its session."""
 
     id: UUID
     session_id: UUID | None = None

@@ -2,8 +2,11 @@
 
 Each method may raise `StoreUnavailable`: it may have been done all the same. Call it again with the
 same arguments: what was already done by this lease is recognised and answered, never done twice.
+
+A run that ends lets the next queued one of its session begin: that is offered to the queue.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -14,13 +17,21 @@ from polyagent.domain.tool import ToolResult
 
 class Journal(Protocol):
     async def claim(
-        self, worker_id: UUID, *, limit: int, dead_owners: bool, run_id: UUID | None = None
+        self,
+        worker_id: UUID,
+        *,
+        limit: int,
+        dead_owners: bool,
+        run_id: UUID | None = None,
+        queued: Sequence[UUID] | None = None,
     ) -> list[Work]:
         """Take runs over and return them, each under a new epoch with its first event written.
 
-        Queued ones (of a session only the oldest, when the session is free), those that were handed
-        over, and with `dead_owners` those whose owner is dead. With `run_id` just that one, also
-        when it is this worker's own. A run that stalled three times fails with `run_poisoned` instead.
+        Those that were handed over or decided, with `dead_owners` those whose owner is dead, and queued
+        ones (of a session only the oldest, when the session is free). With `run_id` just that one, also
+        when it is this worker's own. With `queued` exactly those of them that can be claimed, and
+        nothing else, whatever the limit; if it is empty, no queued ones. A run that stalled three
+        times fails with `run_poisoned` instead.
         """
 
     async def commit_step(self, lease: Lease, record: StepRecord) -> bool:

@@ -1,4 +1,7 @@
-"""Runs as those who ask for them see them. One statement each: this is the path of a chat request."""
+"""Runs as those who ask for them see them. One statement each: this is the path of a chat request.
+
+A queued run that nothing in its session stands before is offered to the queue.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -54,7 +57,7 @@ class Runs(Protocol):
         returned; else it is `queued` and its message enters the session when it is claimed.
         Repeating the call with the same `run.id` is safe: it answers what the run is now.
         Raises `SessionBusy` if the run asks for that, `NotFound` if the session went away,
-        `IdempotencyKeyReused`.
+        `IdempotencyKeyReused`, `Limited` if it would be queued behind too many of its user.
         """
 
     async def get(self, actor: Actor, run_id: UUID) -> Run:

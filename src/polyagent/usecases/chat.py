@@ -36,7 +36,7 @@ class SendChat:
 
         Raises `NotFound` (session, agent, document), `ToolUnknown`, `ModelUnknown`,
         `ModelServiceMissing`, `ModalityUnsupported`, `NotSupported`, `SessionBusy`,
-        `IdempotencyKeyReused`, `StoreUnavailable`.
+        `IdempotencyKeyReused`, `Limited`, `StoreUnavailable`.
         """
         actor.require("chat")
         _require_supported(ask)

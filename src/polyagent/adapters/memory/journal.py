@@ -1,6 +1,6 @@
 """The journal of runs in memory: for one process, whose workers may still come and go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -25,18 +25,29 @@ class MemoryJournal:
         self._ledger = Ledger(state)
 
     async def claim(
-        self, worker_id: UUID, *, limit: int, dead_owners: bool, run_id: UUID | None = None
+        self,
+        worker_id: UUID,
+        *,
+        limit: int,
+        dead_owners: bool,
+        run_id: UUID | None = None,
+        queued: Sequence[UUID] | None = None,
     ) -> list[Work]:
         rows = [row for row in self._state.runs.values() if run_id in (None, row.run.id)]
         rows.sort(key=lambda row: (-row.run.priority, row.seq))
         left = [row for row in rows if self._is_left(row, worker_id, dead_owners, run_id)]
-        first = [row for row in rows if self._is_first(row)]
-        claimed = [self._claimed(row, worker_id) for row in (left + first)[:limit]]
+        first = [row for row in rows if self._state.claimable(row)]
+        if queued is not None:
+            first = [row for row in first if row.run.id in queued]
+        found = first if queued else (left + first)[:limit]
+        claimed = [self._claimed(row, worker_id) for row in found]
         return [self._ledger.work(row, worker_id) for row in claimed if row.run.status == "running"]
 
     def _is_left(
         self, row: RunRow, worker_id: UUID, dead_owners: bool, run_id: UUID | None
     ) -> bool:
+        if row.run.status == "waiting":
+            return row.ready_at is not None
         if row.run.status != "running":
             return False
         if row.owner == worker_id:
@@ -45,18 +56,6 @@ class MemoryJournal:
 
     def _is_dead(self, worker_id: UUID) -> bool:
         return self._state.workers.get(worker_id, float("-inf")) < self._clock.monotonic()
-
-    def _is_first(self, row: RunRow) -> bool:
-        if row.run.status != "queued":
-            return False
-        if row.run.session_id is None:
-            return True
-        for other in self._state.runs_of(row.run.session_id):
-            if other.run.status in ("running", "waiting"):
-                return False
-            if other.run.status == "queued" and other.seq < row.seq:
-                return False
-        return True
 
     def _claimed(self, row: RunRow, worker_id: UUID) -> RunRow:
         """Give a run to a worker under a new epoch, or up if it stalled too often."""
@@ -70,7 +69,12 @@ class MemoryJournal:
             attempt=row.run.attempt + is_stalled,
         )
         new = replace(
-            row, run=run, owner=worker_id, epoch=row.epoch + 1, stalls=row.stalls + is_stalled
+            row,
+            run=run,
+            owner=worker_id,
+            epoch=row.epoch + 1,
+            stalls=row.stalls + is_stalled,
+            ready_at=None,
         )
         if new.stalls >= MAX_STALLS:
             return self._poisoned(new, now)
@@ -117,6 +121,8 @@ class MemoryJournal:
         if is_final:
             self._state.calls[run.id] = self._ledger.dropped(run.id)
         self._state.events[run.id].extend(record.events)
+        if is_final:
+            self._state.offer_next(run.session_id)
         return self._is_cancelled(lease)
 
     async def start_call(self, lease: Lease, call_id: str) -> int:
@@ -199,6 +205,8 @@ class MemoryJournal:
 def _claim_told(old: RunRow, run: Run) -> EventBody:
     if old.run.status == "queued":
         return RunStarted(run.agent_id, run.agent_version, run.attempt)
+    if old.run.status == "waiting":
+        return RunResumed(run.attempt, "decision")
     reason: Literal["handover", "takeover"] = "handover" if old.owner is None else "takeover"
     return RunResumed(run.attempt, reason, run.step + 1)
 

@@ -3,6 +3,7 @@
 from dishka import Provider, Scope, provide
 
 from polyagent.adapters.memory.answers import MemoryAnswers
+from polyagent.adapters.memory.backlog import MemoryBacklog
 from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.journal import MemoryJournal
@@ -14,6 +15,7 @@ from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
 from polyagent.ports.journal import Journal
+from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
 from polyagent.ports.store import Store
@@ -32,8 +34,16 @@ class MemoryProvider(Provider):
         return MemoryStore(state, clock)
 
     @provide
-    def runs(self, state: State, clock: Clock) -> Runs:
-        return MemoryRuns(state, clock)
+    def runs(self, state: State, clock: Clock, limits: Limits) -> Runs:
+        return MemoryRuns(state, clock, queued_runs=limits.queued_runs)
+
+    @provide
+    def queue(self, state: State) -> Queue:
+        return state.queue
+
+    @provide
+    def backlog(self, state: State) -> Backlog:
+        return MemoryBacklog(state)
 
     @provide
     def answers(self, state: State, clock: Clock) -> Answers:

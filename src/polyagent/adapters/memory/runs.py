@@ -15,24 +15,37 @@ from polyagent.domain.chat import Session
 from polyagent.domain.errors import (
     IdempotencyKeyReused,
     Impossible,
+    Limited,
     NotFound,
     RunFinished,
     SessionBusy,
 )
 from polyagent.domain.event import EPOCH, Event, RunCancelled, RunQueued, RunStarted
 from polyagent.domain.page import Page, PageAsk
-from polyagent.domain.run import CANCELLED, Admitted, IdempotencyKey, NewRun, Run, RunStatus, Tail
+from polyagent.domain.run import (
+    CANCELLED,
+    QUEUE_FULL,
+    QUEUE_FULL_S,
+    Admitted,
+    IdempotencyKey,
+    NewRun,
+    Run,
+    RunStatus,
+    Tail,
+)
 from polyagent.ports.clock import Clock
 from polyagent.ports.runs import Ground
 
 KEY_LIFETIME = timedelta(hours=24)
+QUEUED_RUNS = 100
 UNFINISHED = ("queued", "running", "waiting")
 
 
 class MemoryRuns:
-    def __init__(self, state: State, clock: Clock) -> None:
+    def __init__(self, state: State, clock: Clock, *, queued_runs: int = QUEUED_RUNS) -> None:
         self._state = state
         self._clock = clock
+        self._queued_runs = queued_runs
         self._ledger = Ledger(state)
 
     async def ground(
@@ -104,16 +117,24 @@ class MemoryRuns:
             raise SessionBusy(
                 "The session has a run that has not ended: wait for it, or use enqueue."
             )
+        owner = None if ahead else worker_id
+        if owner is None and self._queued_by(actor) >= self._queued_runs:
+            raise Limited(QUEUE_FULL, retry_after_s=QUEUE_FULL_S)
         if run.new_session and run.session_id is not None:
             self._make_session(actor, run, run.session_id)
         if key is not None:
             self._keep(actor, run, key)
-        owner = None if ahead else worker_id
         row = self._row(actor, run, owner)
         self._ledger.put(row)
         self._begin(row)
+        if self._state.claimable(row):
+            self._state.queue.offer(self._state.entry(row))
         work = self._ledger.work(row, owner) if owner else None
         return Admitted(run=self._ledger.told(row), work=work)
+
+    def _queued_by(self, actor: Actor) -> int:
+        rows = self._state.runs.values()
+        return sum(row.run.status == "queued" and row.user_id == actor.user_id for row in rows)
 
     def _admitted_before(
         self, actor: Actor, run: NewRun, worker_id: UUID | None, key: IdempotencyKey | None
@@ -247,6 +268,7 @@ class MemoryRuns:
         last = self._state.events[run_id][-1].id
         run = replace(row.run, status="cancelled", finished_at=now, error=CANCELLED)
         self._ledger.end(replace(row, run=run), last, now, RunCancelled(CANCELLED.detail))
+        self._state.offer_next(run.session_id)
         return run
 
     async def tails(self, run_ids: Collection[UUID]) -> Mapping[UUID, Tail]:

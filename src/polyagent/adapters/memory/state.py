@@ -12,11 +12,13 @@ from uuid import UUID
 
 import msgspec
 
+from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.domain.account import Account
 from polyagent.domain.agent import Agent
 from polyagent.domain.answer import KeptAnswer
 from polyagent.domain.chat import Message, Session
 from polyagent.domain.event import Event
+from polyagent.domain.queue import Entry, who
 from polyagent.domain.run import Run, Spec
 from polyagent.domain.tool import ToolCall
 
@@ -33,6 +35,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     owner: UUID | None = None
     epoch: int = 0
     stalls: int = 0
+    ready_at: datetime | None = None
     cancel_at: datetime | None = None
     hidden: bool = False
 
@@ -94,6 +97,30 @@ class State:
         self.keys: dict[KeyName, KeyRow] = {}
         self.answers: dict[KeyName, AnswerRow] = {}
         self.workers: dict[UUID, float] = {}
+        self.queue = MemoryQueue()
+
+    def entry(self, row: RunRow) -> Entry:
+        """Return the place of a run in the queue; the end users of an application take turns of their own."""
+        account = self.accounts.get(row.user_id)
+        is_application = account is not None and account.user.settings.get("application") is True
+        end_user = row.end_user if is_application else None
+        return Entry(id=row.run.id, priority=row.run.priority, who=who(row.user_id, end_user))
+
+    def claimable(self, row: RunRow) -> bool:
+        """Say whether a run is queued, the oldest of its session, and the session is free."""
+        if row.run.status != "queued":
+            return False
+        others = () if row.run.session_id is None else self.runs_of(row.run.session_id)
+        return not any(
+            other.run.status in ("running", "waiting")
+            or (other.run.status == "queued" and other.seq < row.seq)
+            for other in others
+        )
+
+    def offer_next(self, session_id: UUID | None) -> None:
+        """Let the next queued run of a session begin, if it has one and is free."""
+        rows = () if session_id is None else self.runs_of(session_id)
+        self.queue.offer(*(self.entry(row) for row in rows if self.claimable(row)))
 
     def session_as_told(self, session_id: UUID) -> Session:
         """Return a session with the status that follows from its runs."""

@@ -6,15 +6,17 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from polyagent.adapters.postgres import sql_claims
 from polyagent.adapters.postgres import sql_journal as sql
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.liveness import STALE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool
-from polyagent.adapters.postgres.rows import works_of
+from polyagent.adapters.postgres.rows import entry_of, works_of
 from polyagent.domain.errors import Cancelled, Fenced, ToolInDoubt
 from polyagent.domain.event import Event
 from polyagent.domain.run import MAX_STALLS, POISONED, Beat, Lease, StepRecord, Work
 from polyagent.domain.tool import ToolResult
+from polyagent.ports.queue import Queue
 
 CLAIM_TRIES = 3
 
@@ -22,15 +24,28 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class PostgresJournal:
-    def __init__(self, pool: Pool, liveness: Liveness) -> None:
+    def __init__(self, pool: Pool, liveness: Liveness, queue: Queue) -> None:
         self._pool = pool
         self._liveness = liveness
+        self._queue = queue
 
     async def claim(
-        self, worker_id: UUID, *, limit: int, dead_owners: bool, run_id: UUID | None = None
+        self,
+        worker_id: UUID,
+        *,
+        limit: int,
+        dead_owners: bool,
+        run_id: UUID | None = None,
+        queued: Sequence[UUID] | None = None,
     ) -> list[Work]:
+        found = (limit, run_id, dead_owners, STALE_S)
         with translated():
-            claimed = await self._claim(worker_id, limit, run_id, dead_owners)
+            if queued:
+                claimed = await self._claim(sql_claims.CLAIM_QUEUED, worker_id, queued)
+            elif queued is None:
+                claimed = await self._claim(sql_claims.CLAIM, worker_id, *found)
+            else:
+                claimed = await self._claim(sql_claims.CLAIM_LEFT_BEHIND, worker_id, *found)
             if not claimed:
                 return []
             ids = [row["id"] for row in claimed]
@@ -38,21 +53,22 @@ class PostgresJournal:
             return works_of(await self._pool.fetch(sql.WORK, worker_id, ids, epochs))
 
     async def _claim(
-        self, worker_id: UUID, limit: int, run_id: UUID | None, dead_owners: bool
+        self, statement: str, worker_id: UUID, *found: object
     ) -> Sequence[asyncpg.Record]:
         poisoned = _ENCODE(POISONED).decode()
         for _ in range(CLAIM_TRIES):
             try:
-                return await self._pool.fetch(
-                    sql.CLAIM, worker_id, limit, run_id, dead_owners, MAX_STALLS, poisoned, STALE_S
-                )
+                return await self._pool.fetch(statement, worker_id, MAX_STALLS, poisoned, *found)
             except asyncpg.UniqueViolationError:
                 continue  # a session that was free when we looked was entered: look again
         return []
 
     async def commit_step(self, lease: Lease, record: StepRecord) -> bool:
         values = (lease.run_id, lease.epoch, _ENCODE(record).decode())
-        return await self._write_once(lease, record.events, sql.COMMIT_STEP, *values)
+        written = await self._write_once(lease, record.events, sql.COMMIT_STEP, *values)
+        if written["next"] is not None:
+            self._queue.offer(entry_of(written["next"]))
+        return bool(written["is_cancelled"])
 
     async def start_call(self, lease: Lease, call_id: str) -> int:
         call = (lease.run_id, lease.epoch, call_id)
@@ -67,11 +83,12 @@ class PostgresJournal:
     ) -> bool:
         told = (_ENCODE(result).decode(), _ENCODE(event).decode())
         values = (lease.run_id, lease.epoch, call_id, *told)
-        return await self._write_once(lease, (event,), sql.FINISH_CALL, *values)
+        written = await self._write_once(lease, (event,), sql.FINISH_CALL, *values)
+        return bool(written["is_cancelled"])
 
     async def _write_once(
         self, lease: Lease, events: Sequence[Event], statement: str, *values: object
-    ) -> bool:
+    ) -> asyncpg.Record:
         """Write under the lease; what was refused may have been written by it before.
 
         Only one executor ever writes under an epoch, so an event of ours is proof.
@@ -79,15 +96,15 @@ class PostgresJournal:
         refusal: Exception = _fenced(lease)
         with translated():
             try:
-                cancelled = await self._pool.fetchval(statement, *values)
+                written = await self._pool.fetchrow(statement, *values)
             except asyncpg.UniqueViolationError as error:
-                cancelled, refusal = None, error
-            if cancelled is None and events:
+                written, refusal = None, error
+            if written is None and events:
                 last = events[-1].id
-                cancelled = await self._pool.fetchval(sql.WRITTEN_BEFORE, lease.run_id, last)
-            if cancelled is None:
+                written = await self._pool.fetchrow(sql.WRITTEN_BEFORE, lease.run_id, last)
+            if written is None:
                 raise refusal
-        return bool(cancelled)
+        return written
 
     async def hand_over(self, lease: Lease) -> None:
         with translated():

@@ -8,6 +8,7 @@ from dishka import Provider, Scope, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polyagent.adapters.postgres.answers import PostgresAnswers
+from polyagent.adapters.postgres.backlog import PostgresBacklog
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
@@ -18,9 +19,10 @@ from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.journal import Journal
+from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
-from polyagent.settings import Database
+from polyagent.settings import Database, Limits
 
 CLOSE_S = 5.0
 
@@ -47,8 +49,12 @@ class PostgresProvider(Provider):
         return PostgresStore(engine)
 
     @provide
-    def runs(self, pool: Pool) -> Runs:
-        return PostgresRuns(pool)
+    def runs(self, pool: Pool, queue: Queue, limits: Limits) -> Runs:
+        return PostgresRuns(pool, queue, queued_runs=limits.queued_runs)
+
+    @provide
+    def backlog(self, pool: Pool) -> Backlog:
+        return PostgresBacklog(pool)
 
     @provide
     def answers(self, pool: Pool) -> Answers:
@@ -61,8 +67,8 @@ class PostgresProvider(Provider):
         liveness.close()
 
     @provide
-    def journal(self, pool: Pool, liveness: Liveness) -> Journal:
-        return PostgresJournal(pool, liveness)
+    def journal(self, pool: Pool, liveness: Liveness, queue: Queue) -> Journal:
+        return PostgresJournal(pool, liveness, queue)
 
     @provide
     def probe(self, pool: Pool, clock: Clock) -> PostgresProbe:

@@ -10,6 +10,7 @@ import msgspec
 from polyagent.domain.agent import Agent
 from polyagent.domain.chat import Citation, Message, MessageRole, Part, Session, text_of
 from polyagent.domain.event import Event
+from polyagent.domain.queue import Entry, who
 from polyagent.domain.run import Lease, Run, Spec, Work
 from polyagent.domain.tool import ToolCall
 
@@ -29,6 +30,18 @@ class _MessageRow(msgspec.Struct):
         return Message(content=text_of(self.parts), **msgspec.structs.asdict(self))
 
 
+class _EntryRow(msgspec.Struct):
+    """`end_user` is that of an application; others take turns as one."""
+
+    id: UUID
+    priority: int
+    user_id: UUID
+    end_user: str | None
+
+    def entry(self) -> Entry:
+        return Entry(id=self.id, priority=self.priority, who=who(self.user_id, self.end_user))
+
+
 agent_of = msgspec.json.Decoder(Agent).decode
 session_of = msgspec.json.Decoder(Session).decode
 run_of = msgspec.json.Decoder(Run).decode
@@ -37,6 +50,16 @@ events_of = msgspec.json.Decoder(list[Event]).decode
 
 _spec_of = msgspec.json.Decoder(Spec).decode
 _message_rows = msgspec.json.Decoder(list[_MessageRow]).decode
+_entry_row = msgspec.json.Decoder(_EntryRow).decode
+_entry_rows = msgspec.json.Decoder(list[_EntryRow]).decode
+
+
+def entry_of(text: str) -> Entry:
+    return _entry_row(text).entry()
+
+
+def entries_of(text: str) -> list[Entry]:
+    return [row.entry() for row in _entry_rows(text)]
 
 
 def messages_of(text: str) -> tuple[Message, ...]:

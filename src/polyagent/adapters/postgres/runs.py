@@ -13,6 +13,7 @@ from polyagent.adapters.postgres.page import page_of
 from polyagent.adapters.postgres.pool import Pool
 from polyagent.adapters.postgres.rows import (
     agent_of,
+    entry_of,
     events_of,
     messages_of,
     run_of,
@@ -26,6 +27,7 @@ from polyagent.domain.chat import Message, text_of
 from polyagent.domain.errors import (
     IdempotencyKeyReused,
     Impossible,
+    Limited,
     NotFound,
     RunFinished,
     SessionBusy,
@@ -34,6 +36,8 @@ from polyagent.domain.event import EPOCH, Event, RunStarted
 from polyagent.domain.page import Page, PageAsk, key_of
 from polyagent.domain.run import (
     CANCELLED,
+    QUEUE_FULL,
+    QUEUE_FULL_S,
     Admitted,
     IdempotencyKey,
     Lease,
@@ -43,14 +47,17 @@ from polyagent.domain.run import (
     Tail,
     Work,
 )
+from polyagent.ports.queue import Queue
 from polyagent.ports.runs import Ground
 
 _ENCODE = msgspec.json.Encoder().encode
 
 
 class PostgresRuns:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, queue: Queue, *, queued_runs: int) -> None:
         self._pool = pool
+        self._queue = queue
+        self._queued_runs = queued_runs
 
     async def ground(
         self,
@@ -86,6 +93,7 @@ class PostgresRuns:
             row = await self._enter(actor, run, worker_id, key)
             if row is None:
                 return await self._entered_before(actor, run, worker_id, key)
+            self._offer(row["next"])
             told = _told(run, row)
             if worker_id is None or told.status == "queued":
                 return Admitted(run=told)
@@ -108,6 +116,7 @@ class PostgresRuns:
                 key.route if key else None,
                 key.body_hash if key else None,
                 (key.end_user or "") if key else None,
+                self._queued_runs,
             )
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == "runs_one_active" and worker_id is not None:
@@ -187,13 +196,18 @@ class PostgresRuns:
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(sql.LOCK, run_id)
-                text = await connection.fetchval(sql.CANCEL, *_rights(actor), run_id, error)
-        if text is not None:
-            return run_of(text)
+                row = await connection.fetchrow(sql.CANCEL, *_rights(actor), run_id, error)
+        if row is not None:
+            self._offer(row["next"])
+            return run_of(row["run"])
         run = await self.get(actor, run_id)
         if run.status != "cancelled":
             raise RunFinished(f"The run has {run.status} already.")
         return run
+
+    def _offer(self, next_: str | None) -> None:
+        if next_ is not None:
+            self._queue.offer(entry_of(next_))
 
 
 def _rights(actor: Actor) -> tuple[UUID, UUID, bool]:
@@ -212,12 +226,14 @@ def _active(text: str | None, agent_id: UUID | None) -> Agent:
     return agent
 
 
-def _refused(run: NewRun, row: asyncpg.Record) -> NotFound | SessionBusy:
+def _refused(run: NewRun, row: asyncpg.Record) -> NotFound | SessionBusy | Limited:
     if row["body_hash"] is not None:
         return NotFound("The run of this Idempotency-Key went away with its session.")
     if not row["has_session"]:
         return NotFound(f"There is no session {run.session_id}.")
-    return SessionBusy("The session has a run that has not ended: wait for it, or use enqueue.")
+    if run.reject_if_busy and row["is_busy"]:
+        return SessionBusy("The session has a run that has not ended: wait for it, or use enqueue.")
+    return Limited(QUEUE_FULL, retry_after_s=QUEUE_FULL_S)
 
 
 def _is_fresh(ground: Ground, message_count: int | None) -> bool:

@@ -1,96 +1,6 @@
 """Statements of those who execute runs: `PostgresJournal`. The order of locks is told in sql_runs.py."""
 
-from polyagent.adapters.postgres.sql_endings import ENDINGS
 from polyagent.adapters.postgres.sql_json import EVENT, MESSAGES, RUN, history
-
-# 1 worker, 2 how many, 3 run or NULL, 4 whether dead owners count, 5 the most stalls, 6 the error of a
-# run with so many, 7 after how many seconds a beat is stale. The planner cannot know 2: without the
-# limits of 64 it expects thousands of rows, and reads whole tables to join them.
-CLAIM = f"""
-WITH left_behind AS (
-    SELECT r.id, r.owner IS NOT NULL AS is_stalled
-    FROM runs r LEFT JOIN workers w ON w.id = r.owner
-    WHERE r.status = 'running' AND ($3::uuid IS NULL OR r.id = $3) AND (
-        r.owner IS NULL
-        OR (r.owner = $1 AND r.id = $3)
-        OR ($4::boolean AND r.owner <> $1 AND (
-            w.id IS NULL
-            OR w.lease_until < now()
-            OR (w.lock_id <> 0 AND w.beat_at < now() - make_interval(secs => $7) AND NOT EXISTS (
-                SELECT FROM pg_locks l
-                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-                    AND l.classid = 7 AND l.objid = w.lock_id::oid
-                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            ))
-        ))
-    )
-    ORDER BY r.priority DESC, r.seq LIMIT $2
-    FOR NO KEY UPDATE OF r SKIP LOCKED
-), first AS (
-    SELECT * FROM (
-        SELECT r.id, r.session_id FROM runs r
-        WHERE r.status = 'queued' AND ($3::uuid IS NULL OR r.id = $3)
-            AND NOT EXISTS (
-                SELECT FROM runs a
-                WHERE a.session_id = r.session_id AND a.status IN ('running', 'waiting')
-            )
-            AND NOT EXISTS (
-                SELECT FROM runs p
-                WHERE p.session_id = r.session_id AND p.status = 'queued' AND p.seq < r.seq
-            )
-        ORDER BY r.priority DESC, r.seq LIMIT $2 - (SELECT count(*) FROM left_behind)
-        FOR NO KEY UPDATE OF r SKIP LOCKED
-    ) f LIMIT 64
-), free AS (
-    SELECT id FROM sessions WHERE id IN (SELECT session_id FROM first)
-    FOR NO KEY UPDATE SKIP LOCKED
-), claimed AS (
-    SELECT * FROM (
-        SELECT id, false AS is_new, is_stalled FROM left_behind
-        UNION ALL
-        SELECT id, true, false FROM first
-        WHERE session_id IS NULL OR session_id IN (SELECT id FROM free)
-    ) c LIMIT 64
-), r AS (
-    UPDATE runs r SET
-        epoch = r.epoch + 1,
-        claimed_at = now(),
-        started_at = coalesce(r.started_at, now()),
-        stalls = r.stalls + c.is_stalled::integer,
-        attempt = r.attempt + c.is_stalled::integer,
-        status = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN 'failed' ELSE 'running' END,
-        owner = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN NULL ELSE $1::uuid END,
-        finished_at = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN now() END,
-        error = CASE WHEN is_stalled AND r.stalls + 1 >= $5 THEN $6::text::jsonb END
-    FROM claimed c WHERE r.id = c.id
-    RETURNING r.*, c.is_new, c.is_stalled
-), told AS (
-    INSERT INTO run_events (run_id, seq, type, data, at)
-    SELECT id, epoch::bigint * 10000000 + 1,
-        CASE WHEN is_new THEN 'run.started' ELSE 'run.resumed' END,
-        CASE WHEN is_new THEN jsonb_build_object(
-                'agent_id', agent_id, 'agent_version', agent_version, 'attempt', attempt)
-            ELSE jsonb_build_object(
-                'attempt', attempt, 'discard_step', step + 1,
-                'reason', CASE WHEN is_stalled THEN 'takeover' ELSE 'handover' END)
-        END,
-        now()
-    FROM r WHERE status = 'running'
-), asked AS (
-    INSERT INTO messages (
-        id, workspace_id, user_id, session_id, run_id, step, role, parts, created_at
-    )
-    SELECT message_id, workspace_id, user_id, session_id, id, 0, 'user', spec->'parts', now()
-    FROM r WHERE is_new
-), counted AS (
-    UPDATE sessions SET message_count = message_count + 1, updated_at = now()
-    FROM r WHERE sessions.id = r.session_id AND r.is_new
-), ended AS (
-    SELECT id, epoch::bigint * 10000000 AS last_seq, 'run.failed' AS type, error AS data
-    FROM r WHERE status = 'failed'
-), {ENDINGS}
-SELECT id, epoch FROM r WHERE status = 'running' ORDER BY priority DESC, seq
-"""  # noqa: S608  # pieces of our own, values are bound
 
 # 1 worker, 2 runs, 3 their epochs
 WORK = f"""
@@ -160,7 +70,9 @@ WITH p AS (
     UPDATE tool_calls t SET state = 'cancelled', finished_at = now()
     FROM r, p WHERE t.run_id = r.id AND p.is_final AND t.state IN ('pending', 'started')
 )
-SELECT cancel_at IS NOT NULL AS is_cancelled FROM r
+SELECT cancel_at IS NOT NULL AS is_cancelled,
+    CASE WHEN is_final THEN next_queued(session_id)::text END AS next
+FROM r, p
 """
 
 # 1 run, 2 epoch, 3 call
@@ -208,7 +120,9 @@ SELECT r.cancel_at IS NOT NULL AS is_cancelled FROM r JOIN t ON t.run_id = r.id
 
 # 1 run, 2 an event of ours
 WRITTEN_BEFORE = """
-SELECT r.cancel_at IS NOT NULL AS is_cancelled
+SELECT r.cancel_at IS NOT NULL AS is_cancelled, CASE
+    WHEN r.status IN ('completed', 'failed', 'cancelled') THEN next_queued(r.session_id)::text
+END AS next
 FROM runs r JOIN run_events e ON e.run_id = r.id AND e.seq = $2
 WHERE r.id = $1
 """

@@ -48,7 +48,8 @@ SELECT
     {history("session_id = (SELECT id FROM s)")} AS history
 """  # noqa: S608  # pieces of our own, values are bound
 
-# 1 workspace, 2 user, 3 NewRun as JSON, 4 worker, 5 key, 6 its route, 7 its body hash, 8 its end user
+# 1 workspace, 2 user, 3 NewRun as JSON, 4 worker, 5 key, 6 its route, 7 its body hash, 8 its end user,
+# 9 the most queued runs of a user
 ADMIT = """
 WITH a AS (
     SELECT * FROM jsonb_to_record($3::text::jsonb) AS a(
@@ -62,16 +63,16 @@ WITH a AS (
         AND workspace_id = $1 AND user_id = $2 AND deleted_at IS NULL
     FOR NO KEY UPDATE
 ), waiting AS (
-    SELECT
-        count(*) > 0 AS is_busy, count(*) FILTER (WHERE status = 'queued') AS queued
-    FROM runs
-    WHERE session_id = (SELECT session_id FROM a) AND status IN ('queued', 'running', 'waiting')
+    SELECT line.* FROM s, session_line(s.id) AS line
+    UNION ALL
+    SELECT false, 0 WHERE NOT EXISTS (SELECT FROM s)
 ), door AS (
-    SELECT a.*, queued + 1 AS position,
+    SELECT a.*, is_busy, queued + 1 AS position,
         CASE WHEN $4::uuid IS NULL OR is_busy THEN 'queued' ELSE 'running' END AS status
     FROM a, waiting
     WHERE (session_id IS NULL OR new_session OR EXISTS (SELECT FROM s))
         AND NOT (is_busy AND reject_if_busy)
+        AND CASE WHEN $4::uuid IS NULL OR is_busy THEN queue_has_room($2, $9) ELSE true END
 ), k AS (
     INSERT INTO idempotency_keys AS k (
         workspace_id, user_id, end_user, route, key, body_hash, run_id, created_at, expires_at
@@ -129,7 +130,10 @@ WITH a AS (
     UPDATE sessions SET message_count = sessions.message_count + 1, updated_at = now()
     FROM r WHERE sessions.id = r.session_id AND r.status = 'running'
 )
-SELECT r.status, r.created_at, entered.position, s.message_count
+SELECT r.status, r.created_at, entered.position, s.message_count,
+    CASE WHEN r.status = 'queued' AND NOT is_busy THEN
+        queue_entry(r.id, priority, $2, end_user)::text
+    END AS next
 FROM r JOIN entered ON true LEFT JOIN s ON true
 """
 
@@ -139,7 +143,8 @@ SELECT k.body_hash, {RUN} AS run, r.id,
     $4::uuid IS NULL OR EXISTS (
         SELECT FROM sessions s
         WHERE s.id = $4 AND s.workspace_id = $1 AND s.user_id = $2 AND s.deleted_at IS NULL
-    ) AS has_session
+    ) AS has_session,
+    coalesce((SELECT is_busy FROM session_line($4)), false) AS is_busy
 FROM (SELECT) AS nothing
 LEFT JOIN idempotency_keys k ON k.workspace_id = $1 AND k.user_id = $2 AND k.end_user = $7
     AND k.route = $6 AND k.key = $5 AND k.expires_at > now()
@@ -199,12 +204,16 @@ LOCK = "SELECT FROM runs WHERE id = $1 FOR NO KEY UPDATE"
 # as GET; 5 the error of a run that is cancelled there and then. After LOCK, so that it sees the last
 # event: its own snapshot is older than the end of whoever it waited for.
 CANCEL = f"""
-WITH r AS (
+WITH s AS (
+    SELECT s.id FROM sessions s JOIN runs r ON r.session_id = s.id WHERE r.id = $4
+    FOR NO KEY UPDATE OF s
+), r AS (
     UPDATE runs r SET
         cancel_at = coalesce(r.cancel_at, now()),
         status = CASE WHEN r.status = 'running' THEN r.status ELSE 'cancelled' END,
         finished_at = CASE WHEN r.status = 'running' THEN NULL ELSE now() END,
         error = CASE WHEN r.status = 'running' THEN r.error ELSE $5::text::jsonb END
+    FROM (SELECT) AS nothing LEFT JOIN s ON true
     WHERE r.id = $4 AND r.workspace_id = $1 AND (r.user_id = $2 OR $3::boolean) AND NOT r.hidden
         AND r.status IN ('queued', 'running', 'waiting')
     RETURNING r.*
@@ -213,5 +222,7 @@ WITH r AS (
         'run.cancelled' AS type, jsonb_build_object('reason', r.error->'detail') AS data
     FROM r WHERE r.status = 'cancelled'
 ), {ENDINGS}
-SELECT {RUN} AS run FROM r
+SELECT {RUN} AS run,
+    CASE WHEN r.status = 'cancelled' THEN next_queued(r.session_id)::text END AS next
+FROM r
 """  # noqa: S608  # pieces of our own, values are bound

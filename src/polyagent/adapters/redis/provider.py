@@ -8,8 +8,10 @@ from redis.asyncio import Redis as RedisClient
 from polyagent.adapters.redis.client import redis_client
 from polyagent.adapters.redis.live.events import RedisEvents
 from polyagent.adapters.redis.probe import RedisProbe
+from polyagent.adapters.redis.queue.queue import BLOCK_S, RedisQueue
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
+from polyagent.ports.queue import Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
 from polyagent.settings import Limits, Redis
@@ -23,6 +25,14 @@ class RedisProvider(Provider):
         client = redis_client(settings)
         yield client
         await client.aclose()
+
+    @provide
+    async def queue(self, client: RedisClient, settings: Redis) -> AsyncIterator[Queue]:
+        blocking = redis_client(settings, block_s=BLOCK_S)
+        queue = RedisQueue(client, blocking, "runs")
+        yield queue
+        await queue.close()
+        await blocking.aclose()
 
     @provide
     def probe(self, client: RedisClient, clock: Clock) -> RedisProbe:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from polyagent.adapters.worker.claims import Claims
 from polyagent.adapters.worker.handle import Handle
 from polyagent.domain.errors import Unavailable
 from polyagent.domain.ids import new_id
@@ -14,13 +15,12 @@ from polyagent.domain.run import Beat, Work
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.journal import Journal
+from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.signals import Signals
 from polyagent.usecases.execute_run import ExecuteRun
 
 BEAT_S = 0.5
 LEASE_S = 4.0
-SCAN_S = 0.5
-CLAIM_LIMIT = 8
 FAREWELL_S = 2.0
 
 log = structlog.get_logger("polyagent.worker")
@@ -36,6 +36,8 @@ class LocalExecutor:
         events: Events,
         signals: Signals,
         clock: Clock,
+        queue: Queue,
+        backlog: Backlog,
         *,
         concurrent_runs: int,
         drain_s: float,
@@ -53,20 +55,20 @@ class LocalExecutor:
         self._lost: set[UUID] = set()
         self._lease_until = float("-inf")
         self._draining = False
-        self._woken = asyncio.Event()
+        self._claims = Claims(self, journal, queue, backlog)
         signals.on_cancelled(self._cancel_here)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Beat and claim until the block ends; then drain."""
-        loops = [asyncio.create_task(loop) for loop in (self._beats(), self._claims())]
+        beats = asyncio.create_task(self._beats())
+        self._claims.start()
         try:
             yield
         finally:
             await self.drain()
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            beats.cancel()
+            await asyncio.gather(beats, return_exceptions=True)
             with suppress(Unavailable, TimeoutError):
                 async with asyncio.timeout(FAREWELL_S):
                     await self._journal.leave(self.worker_id)
@@ -74,6 +76,7 @@ class LocalExecutor:
     async def drain(self) -> None:
         """Take no more, let the steps at hand commit, hand the runs over."""
         self._draining = True
+        await self._claims.close()
         tasks = {handle.task for handle in self._handles.values() if handle.task is not None}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=self._drain_s)
@@ -83,10 +86,13 @@ class LocalExecutor:
 
     @property
     def is_open(self) -> bool:
-        return not self._draining and self._holds_lease() and self._free > 0
+        return self.free > 0
 
     @property
-    def _free(self) -> int:
+    def free(self) -> int:
+        """How many more runs this process takes now: none while it drains, or without a lease."""
+        if self._draining or not self._holds_lease():
+            return 0
         return self._places - len(self._handles)
 
     def _holds_lease(self) -> bool:
@@ -107,7 +113,7 @@ class LocalExecutor:
         handle.task = asyncio.create_task(self._guarded(handle))
 
     def wake(self) -> None:
-        self._woken.set()
+        self._claims.wake()
 
     def cancel(self, run_id: UUID) -> None:
         self._signals.cancelled(run_id)
@@ -162,31 +168,4 @@ class LocalExecutor:
         lost = beat.owned.keys() - self._handles.keys() - self._awaited
         again, self._lost = lost & self._lost, lost
         for run_id in again:
-            await self._claim(limit=1, dead_owners=False, run_id=run_id)
-
-    async def _claims(self) -> None:
-        while True:
-            try:
-                if self.is_open:
-                    limit = min(self._free, CLAIM_LIMIT)
-                    await self._claim(limit=limit, dead_owners=await self._journal.may_judge())
-            except Unavailable as error:
-                log.debug("worker.claim_failed", error=str(error))
-            except Exception:
-                log.exception("worker.claim_died")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SCAN_S):
-                    await self._woken.wait()
-            self._woken.clear()
-
-    async def _claim(self, *, limit: int, dead_owners: bool, run_id: UUID | None = None) -> None:
-        for work in await self._journal.claim(
-            self.worker_id, limit=limit, dead_owners=dead_owners, run_id=run_id
-        ):
-            log.info(
-                "run.claimed",
-                run_id=str(work.run.id),
-                epoch=work.lease.epoch,
-                attempt=work.run.attempt,
-            )
-            self.launch(work)
+            await self._claims.claim(1, run_id=run_id)

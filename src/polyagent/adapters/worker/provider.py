@@ -7,6 +7,7 @@ from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.executor import Executor
 from polyagent.ports.journal import Journal
+from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.signals import Signals
 from polyagent.settings import Limits, Server
 from polyagent.usecases.execute_run import ExecuteRun
@@ -23,6 +24,8 @@ class WorkerProvider(Provider):
         events: Events,
         signals: Signals,
         clock: Clock,
+        queue: Queue,
+        backlog: Backlog,
         limits: Limits,
         server: Server,
     ) -> LocalExecutor:
@@ -32,6 +35,8 @@ class WorkerProvider(Provider):
             events,
             signals,
             clock,
+            queue,
+            backlog,
             concurrent_runs=limits.concurrent_runs,
             drain_s=server.drain_s,
         )

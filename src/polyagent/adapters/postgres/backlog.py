@@ -1,0 +1,19 @@
+"""The queued runs, as the sweep of their queue walks through them."""
+
+from collections.abc import Sequence
+
+from polyagent.adapters.postgres.errors import translated
+from polyagent.adapters.postgres.pool import Pool
+from polyagent.adapters.postgres.rows import entries_of
+from polyagent.adapters.postgres.sql_claims import BACKLOG
+from polyagent.domain.queue import Entry
+
+
+class PostgresBacklog:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def page(self, after: int, limit: int) -> tuple[Sequence[Entry], int]:
+        with translated():
+            (row,) = await self._pool.fetch(BACKLOG, after, limit)
+        return entries_of(row["entries"]), row["next"]

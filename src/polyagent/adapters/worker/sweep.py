@@ -1,0 +1,21 @@
+from polyagent.ports.queue import Backlog, Queue
+
+PAGE = 1000
+
+
+async def sweep(queue: Queue, backlog: Backlog) -> None:
+    """Put back what the queue lost: a page of the rows that could be claimed, all of them if it lost all.
+
+    A single one was lost on the way to its claim, and had had its turn. Raises `Unavailable`.
+    """
+    walk = await queue.begin_sweep()
+    if walk is None:
+        return
+    after = walk.after
+    while True:
+        entries, after = await backlog.page(after, PAGE)
+        await queue.put(entries, head=not walk.is_rebuild)
+        if after == 0 or not walk.is_rebuild:
+            break
+    if after != walk.after:
+        await queue.end_sweep(after)
