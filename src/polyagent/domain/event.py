@@ -15,6 +15,7 @@ from polyagent.domain.chat import Message
 from polyagent.domain.usage import Usage
 
 EPOCH = 10_000_000
+MAX_BYTES = 1024 * 1024 - 1024  # of an event as JSON; the rest is for the frame around it
 
 
 class Body(msgspec.Struct, frozen=True, tag_field="type"):
@@ -165,7 +166,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 "at": self.at,
             }
         )
-        return envelope[:-1] + b"," + _ENCODE(self.body)[1:]
+        return fitting(envelope[:-1] + b"," + _ENCODE(self.body)[1:])
 
 
 class _Envelope(msgspec.Struct):
@@ -194,3 +195,38 @@ def event_of(wire: bytes) -> Event:
     )
     event.__dict__["wire"] = wire
     return event
+
+
+def fitting(wire: bytes) -> bytes:
+    """Return an event that is no larger than `MAX_BYTES`: its longest texts are cut, and it says so.
+
+    Arguments and results that are too long without holding a long text are cut as their JSON.
+    """
+    if len(wire) <= MAX_BYTES:
+        return wire
+    event = msgspec.json.decode(wire) | {"truncated": True}
+    most = MAX_BYTES
+    while len(wire) > MAX_BYTES:
+        most = most * 3 // 4
+        wire = _ENCODE(_cut(event, most))
+    return wire
+
+
+def _cut(value: Any, most: int) -> Any:
+    """Return a JSON value whose texts and lists have at most so many characters and items."""
+    match value:
+        case str():
+            return value[:most]
+        case list():
+            return [_cut(item, most) for item in value[:most]]
+        case dict():
+            return {name: _cut_field(name, item, most) for name, item in value.items()}
+    return value
+
+
+def _cut_field(name: str, value: Any, most: int) -> Any:
+    cut = _cut(value, most)
+    if name in ("arguments", "result") and not isinstance(cut, str):
+        text = _ENCODE(cut)
+        return cut if len(text) <= most else text.decode()[:most]
+    return cut

@@ -57,6 +57,10 @@ EVENT_PAGE: dict[str, Any] = {
     },
     "required": ["items", "next_after", "ended"],
 }
+TRUNCATED: dict[str, Any] = {
+    "type": "boolean",
+    "description": "Its longest texts were cut: the whole is in the session's messages.",
+}
 CHAT_EXAMPLE = {"message": "What is 17 * 23?", "agent_type": "general"}
 _PAGE = re.compile(rb"Page_(?:\w+\.)*(\w+)_")
 
@@ -133,7 +137,7 @@ def _event() -> dict[str, Any]:
     return {
         "description": "What happened in a run; `type` says what.",
         "type": "object",
-        "properties": fields,
+        "properties": {**fields, "truncated": TRUNCATED},
         "required": list(fields),
         **{key: bodies[key] for key in ("anyOf", "discriminator") if key in bodies},
     }
