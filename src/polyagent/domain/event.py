@@ -225,8 +225,10 @@ def _cut(value: Any, most: int) -> Any:
 
 
 def _cut_field(name: str, value: Any, most: int) -> Any:
+    if name not in ("arguments", "result") or isinstance(value, str):
+        return _cut(value, most)
+    if len(_ENCODE(value)) <= most:
+        return value
     cut = _cut(value, most)
-    if name in ("arguments", "result") and not isinstance(cut, str):
-        text = _ENCODE(cut)
-        return cut if len(text) <= most else text.decode()[:most]
-    return cut
+    text = _ENCODE(cut)
+    return cut if len(text) <= most else text.decode()[:most]
