@@ -40,6 +40,7 @@ from polyagent.ports.journal import Journal
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.store import Store
+from polyagent.ports.upkeep import Upkeep
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 QUEUED_RUNS = 100
@@ -55,6 +56,12 @@ class Rows(Protocol):
 
     async def events(self, run_id: UUID) -> Sequence[Event]:
         """Return what is journaled, of a run of a deleted session too."""
+
+    async def remains(self, run: Run) -> set[str]:
+        """Name the tables that hold something of a run or its session."""
+
+    async def keys(self) -> int:
+        """Count the idempotency keys that are there, expired or not."""
 
     async def expire_lease(self, worker_id: UUID) -> None: ...
 
@@ -78,6 +85,7 @@ class Office:
         queue: Queue,
         store: Store,
         kept: Answers,
+        upkeep: Upkeep,
         rows: Rows,
     ) -> None:
         self.runs = runs
@@ -86,6 +94,7 @@ class Office:
         self.queue = queue
         self.store = store
         self.kept = kept
+        self.upkeep = upkeep
         self.rows = rows
         self.alice = person()
         self.bob = person()

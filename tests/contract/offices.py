@@ -1,6 +1,6 @@
 """An office over each adapter."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -17,6 +17,7 @@ from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
+from polyagent.adapters.memory.upkeep import MemoryUpkeep
 from polyagent.adapters.postgres.answers import PostgresAnswers
 from polyagent.adapters.postgres.backlog import PostgresBacklog
 from polyagent.adapters.postgres.engine import open_engine
@@ -26,9 +27,11 @@ from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.rows import events_of
 from polyagent.adapters.postgres.runs import PostgresRuns
 from polyagent.adapters.postgres.store import PostgresStore
+from polyagent.adapters.postgres.upkeep import PostgresUpkeep
 from polyagent.domain.account import Account, Actor, User
 from polyagent.domain.agent import Agent
 from polyagent.domain.event import Event
+from polyagent.domain.run import Run
 from polyagent.settings import Database
 from tests.contract.office import NOON, QUEUED_RUNS, Office
 
@@ -61,6 +64,20 @@ class MemoryRows:
 
     async def events(self, run_id: UUID) -> Sequence[Event]:
         return self._state.events[run_id]
+
+    async def remains(self, run: Run) -> set[str]:
+        state = self._state
+        tables: dict[str, Mapping[UUID, object]] = {
+            "runs": state.runs,
+            "run_events": state.events,
+            "messages": state.messages,
+            "tool_calls": state.calls,
+            "sessions": state.sessions,
+        }
+        return {name for name, table in tables.items() if table.keys() & {run.id, run.session_id}}
+
+    async def keys(self) -> int:
+        return len(self._state.keys) + len(self._state.answers)
 
     async def expire_lease(self, worker_id: UUID) -> None:
         self._state.workers[worker_id] = float("-inf")
@@ -125,6 +142,25 @@ class PostgresRows:
         )
         return events_of(text)
 
+    async def remains(self, run: Run) -> set[str]:
+        row = await self.pool.fetchrow(
+            """
+            SELECT
+                EXISTS (SELECT FROM runs WHERE id = $1) AS runs,
+                EXISTS (SELECT FROM run_events WHERE run_id = $1) AS run_events,
+                EXISTS (SELECT FROM messages WHERE session_id = $2) AS messages,
+                EXISTS (SELECT FROM tool_calls WHERE run_id = $1) AS tool_calls,
+                EXISTS (SELECT FROM sessions WHERE id = $2) AS sessions
+            """,
+            run.id,
+            run.session_id,
+        )
+        assert row is not None
+        return {name for name, is_there in row.items() if is_there}
+
+    async def keys(self) -> int:
+        return int(await self.pool.fetchval("SELECT count(*) FROM idempotency_keys"))
+
     async def expire_lease(self, worker_id: UUID) -> None:
         sql = "UPDATE workers SET lease_until = now() - interval '1 s' WHERE id = $1"
         await self.pool.execute(sql, worker_id)
@@ -170,6 +206,7 @@ async def memory_office() -> AsyncIterator[Office]:
         state.queue,
         MemoryStore(state, clock),
         MemoryAnswers(state, clock),
+        MemoryUpkeep(state, clock),
         MemoryRows(state),
     )
     await office.opens()
@@ -192,6 +229,7 @@ async def postgres_office(url: str) -> AsyncIterator[Office]:
         queue,
         PostgresStore(engine),
         PostgresAnswers(pool),
+        PostgresUpkeep(pool),
         rows,
     )
     try:

@@ -93,7 +93,7 @@ def test_a_large_result_is_cut_whatever_it_is_made_of(result: Any) -> None:
 
 
 def test_an_answer_of_very_many_calls_is_cut() -> None:
-    calls = [ToolCall(id=f"call_{n}", name="look", arguments={}) for n in range(20_000)]
+    calls = [ToolCall(id=f"call_{n}", name="look", arguments={}) for n in range(10_000)]
 
     encoded, told = wire(answer("see", *calls))
 

@@ -131,9 +131,11 @@ def asgi() -> Any:
     @asynccontextmanager
     async def executing(_: object) -> AsyncIterator[None]:
         from polyagent.adapters.worker.executor import LocalExecutor
+        from polyagent.adapters.worker.housekeeper import Housekeeper
 
         executor = await use_cases.get(LocalExecutor)
-        async with executor.running():
+        housekeeper = await use_cases.get(Housekeeper)
+        async with executor.running(), housekeeper.running():
             yield
         await use_cases.close()
 
@@ -152,6 +154,7 @@ def worker(settings: Settings) -> int:
 
 async def _work(settings: Settings) -> None:
     from polyagent.adapters.worker.executor import LocalExecutor
+    from polyagent.adapters.worker.housekeeper import Housekeeper
     from polyagent.app.library import container
 
     stop = asyncio.Event()
@@ -159,7 +162,8 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     use_cases = container(settings)
     executor = await use_cases.get(LocalExecutor)
-    async with executor.running():
+    housekeeper = await use_cases.get(Housekeeper)
+    async with executor.running(), housekeeper.running():
         await stop.wait()
     await use_cases.close()
 

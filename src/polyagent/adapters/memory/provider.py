@@ -11,6 +11,7 @@ from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
+from polyagent.adapters.memory.upkeep import MemoryUpkeep
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
@@ -19,6 +20,7 @@ from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
 from polyagent.ports.store import Store
+from polyagent.ports.upkeep import Upkeep
 from polyagent.settings import Limits
 
 
@@ -52,6 +54,10 @@ class MemoryProvider(Provider):
     @provide
     def journal(self, state: State, clock: Clock) -> Journal:
         return MemoryJournal(state, clock)
+
+    @provide
+    def upkeep(self, state: State, clock: Clock) -> Upkeep:
+        return MemoryUpkeep(state, clock)
 
 
 class LiveLogsProvider(Provider):

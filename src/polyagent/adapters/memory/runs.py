@@ -141,10 +141,10 @@ class MemoryRuns:
     ) -> Admitted | None:
         kept = self._kept(actor, key) if key is not None else None
         row = self._state.runs.get(kept.run_id if kept else run.id)
+        if row.hidden if row else kept:
+            raise NotFound("The run of this Idempotency-Key went away with its session.")
         if row is None:
             return None
-        if row.hidden:
-            raise NotFound("The run of this Idempotency-Key went away with its session.")
         is_same = row.run.id == run.id
         is_mine = is_same and row.epoch == 1 and row.owner == worker_id
         work = self._ledger.work(row, worker_id) if worker_id and is_mine else None
@@ -159,8 +159,9 @@ class MemoryRuns:
         return None if self._failed_in_silence(kept.run_id) else kept
 
     def _failed_in_silence(self, run_id: UUID) -> bool:
-        error = self._state.runs[run_id].run.error
-        if self._state.runs[run_id].run.status != "failed" or not (error and error.retryable):
+        row = self._state.runs.get(run_id)
+        error = row.run.error if row is not None and row.run.status == "failed" else None
+        if error is None or not error.retryable:
             return False
         return all(event.type != "message.completed" for event in self._state.events[run_id])
 

@@ -16,12 +16,14 @@ from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.probe import PostgresProbe
 from polyagent.adapters.postgres.runs import PostgresRuns
 from polyagent.adapters.postgres.store import PostgresStore
+from polyagent.adapters.postgres.upkeep import PostgresUpkeep
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.journal import Journal
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
+from polyagent.ports.upkeep import Upkeep
 from polyagent.settings import Database, Limits
 
 CLOSE_S = 5.0
@@ -69,6 +71,10 @@ class PostgresProvider(Provider):
     @provide
     def journal(self, pool: Pool, liveness: Liveness, queue: Queue) -> Journal:
         return PostgresJournal(pool, liveness, queue)
+
+    @provide
+    def upkeep(self, pool: Pool) -> Upkeep:
+        return PostgresUpkeep(pool)
 
     @provide
     def probe(self, pool: Pool, clock: Clock) -> PostgresProbe:

@@ -3,12 +3,14 @@
 from dishka import Provider, Scope, provide
 
 from polyagent.adapters.worker.executor import LocalExecutor
+from polyagent.adapters.worker.housekeeper import Housekeeper
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.executor import Executor
 from polyagent.ports.journal import Journal
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.signals import Signals
+from polyagent.ports.upkeep import Upkeep
 from polyagent.settings import Limits, Server
 from polyagent.usecases.execute_run import ExecuteRun
 
@@ -44,3 +46,7 @@ class WorkerProvider(Provider):
     @provide
     def executor(self, local: LocalExecutor) -> Executor:
         return local
+
+    @provide
+    def housekeeper(self, upkeep: Upkeep, clock: Clock) -> Housekeeper:
+        return Housekeeper(upkeep, clock)
