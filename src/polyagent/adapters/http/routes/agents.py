@@ -7,10 +7,10 @@ from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, PathParameter
 
+from polyagent.adapters.http.asks.once import once
 from polyagent.adapters.http.asks.paging import paged
 from polyagent.adapters.http.asks.preconditions import IfMatch, expected_version, tagged
 from polyagent.adapters.http.call import Call
-from polyagent.adapters.http.once import once
 from polyagent.domain.agent import Agent, NewAgent
 from polyagent.domain.page import Page, PageAsk
 from polyagent.usecases.agents import ManageAgents

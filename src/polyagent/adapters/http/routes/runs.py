@@ -10,10 +10,10 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from polyagent.adapters.http.asks.chatting import chat_key, cursor
 from polyagent.adapters.http.asks.keys import Key
+from polyagent.adapters.http.asks.once import once
 from polyagent.adapters.http.asks.paging import Limit, paged
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.errors import NotAcceptable
-from polyagent.adapters.http.once import once
 from polyagent.adapters.http.reader import Reader
 from polyagent.adapters.http.routes.chat import LastEventId, accepted, location
 from polyagent.adapters.http.routes.sessions import EndUser

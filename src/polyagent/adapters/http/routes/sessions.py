@@ -7,10 +7,10 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
+from polyagent.adapters.http.asks.once import once
 from polyagent.adapters.http.asks.paging import oldest_first, paged
 from polyagent.adapters.http.asks.preconditions import IfMatch, expected_version, tagged
 from polyagent.adapters.http.call import Call
-from polyagent.adapters.http.once import once
 from polyagent.domain.chat import ForkSession, Message, PatchSession, Session
 from polyagent.domain.page import Page, PageAsk
 from polyagent.usecases.sessions import ManageSessions

@@ -3,8 +3,8 @@ from dishka.integrations.litestar import inject
 from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody
 
+from polyagent.adapters.http.asks.once import once
 from polyagent.adapters.http.call import Call
-from polyagent.adapters.http.once import once
 from polyagent.domain.errors import NotFound, ToolUnknown
 from polyagent.domain.page import Page
 from polyagent.domain.tool import Executed, ExecuteTool, Tool

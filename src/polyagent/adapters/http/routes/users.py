@@ -4,9 +4,9 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from polyagent.adapters.http.asks.once import once
 from polyagent.adapters.http.asks.paging import paged
 from polyagent.adapters.http.call import Call
-from polyagent.adapters.http.once import once
 from polyagent.domain.account import Login, NewUser, Tokens, User
 from polyagent.domain.page import Page, PageAsk
 from polyagent.usecases.accounts import LogIn, ManageAccounts
