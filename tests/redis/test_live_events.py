@@ -13,7 +13,7 @@ from redis.asyncio import Redis as RedisClient
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.redis.client import redis_client
 from polyagent.adapters.redis.live.events import RedisEvents
-from polyagent.adapters.redis.live.log import key_of, read
+from polyagent.adapters.redis.live.log import EVENT_BYTES, key_of, read
 from polyagent.adapters.system.clock import SystemClock
 from polyagent.domain.event import (
     EPOCH,
@@ -337,3 +337,16 @@ async def test_nobody_stays_subscribed_without_readers(start: Start) -> None:
             await asyncio.sleep(0.01)
 
     assert count == 1
+
+
+async def test_a_large_event_is_left_to_the_journal(start: Start) -> None:
+    here, there = await start(), await start()
+    run_id = new_id()
+    here.begins(run_id)
+
+    async with there.events.subscribe(run_id, 0) as feed:
+        here.commits(run_id, EPOCH + 2, RunCancelled("x" * EVENT_BYTES))
+        here.says(run_id, EPOCH + 3)
+        heard = await _until(feed, EPOCH + 3)
+
+    assert heard == [EPOCH + 1, EPOCH + 3]

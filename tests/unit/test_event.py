@@ -26,7 +26,7 @@ LONG = 1_500_000
 
 def wire(body: EventBody) -> tuple[bytes, dict[str, Any]]:
     event = Event(id=10_000_001, run_id=new_id(), session_id=new_id(), at=NOON, body=body)
-    encoded = event.wire()
+    encoded = event.wire
     return encoded, json.loads(encoded)
 
 

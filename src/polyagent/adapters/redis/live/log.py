@@ -16,7 +16,13 @@ from polyagent.domain.event import Event, event_of
 
 PAGE = 200
 ENTRY_EVENTS = 100
+EVENT_BYTES = 256 * 1024
 LINES = b"d"
+
+
+def is_told(event: Event) -> bool:
+    """Say whether an event has a place in the log: a large one is left to the journal."""
+    return len(event.wire) <= EVENT_BYTES
 
 
 def key_of(run_id: UUID) -> bytes:

@@ -8,7 +8,14 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis as RedisClient
 
-from polyagent.adapters.redis.live.log import adding_all, channel_of, key_of, lines_of, read
+from polyagent.adapters.redis.live.log import (
+    adding_all,
+    channel_of,
+    is_told,
+    key_of,
+    lines_of,
+    read,
+)
 from polyagent.adapters.redis.live.track import LIFE_S, Track
 from polyagent.adapters.redis.live.wire import AWAY, Command, Wire
 from polyagent.domain.errors import Unavailable
@@ -62,7 +69,8 @@ class Publisher:
             self._broken.set()
 
     def add(self, event: Event) -> None:
-        if (track := self._tracks.get(event.run_id)) is not None:
+        track = self._tracks.get(event.run_id)
+        if track is not None and is_told(event):
             track.add(event)
             self._touch(track)
 
@@ -171,7 +179,8 @@ class Publisher:
         """Bring the log to what it should be; where its hole lies before its end it is written anew."""
         has = [event async for event in read(self._client, track.run_id, 0)]
         journaled = await self._runs.journaled(track.run_id)
-        whole = _merged(has, journaled, self._logs.shown(track.run_id))
+        merged = _merged(has, journaled, self._logs.shown(track.run_id))
+        whole = [event for event in merged if is_told(event)]
         if not whole or whole[-1].id // EPOCH > track.epoch:
             self._forget(track)  # the run went away, or on under somebody else
             return
