@@ -9,6 +9,8 @@ from polyagent.domain.chat import Ask, ImagePart, Part, TextPart, text_of
 
 IMAGE = {"type": "image", "url": "https://example.org/a.png"}
 
+DATA = {"type": "image", "data": "AAAA", "media_type": "image/png"}
+
 
 def asked(**body: Any) -> Ask:
     return msgspec.convert(body, Ask)
@@ -20,6 +22,7 @@ def test_a_text_is_one_part() -> None:
 
 def test_an_image_alone_says_enough() -> None:
     ask = asked(message=[IMAGE])
+    asked(message=[DATA])
 
     assert ask.parts == (ImagePart(url="https://example.org/a.png"),)
     assert ask.title is None
@@ -41,7 +44,14 @@ def test_the_text_of_parts_leaves_images_out() -> None:
         {"message": [{"type": "sound"}]},
         {"message": [{"type": "image"}]},
         {"message": [IMAGE | {"data": "AAAA"}]},
+        {"message": [{"type": "text", "text": "hi", "x": 1}]},
+        {"message": [DATA | {"data": ""}]},
+        {"message": [DATA | {"data": "no base64!"}]},
+        {"message": [DATA | {"data": "data:image/png;base64,AAAA"}]},
+        {"message": [DATA | {"media_type": "text/html"}]},
+        {"message": [DATA | {"media_type": "image/png\n"}]},
         {"message": 7},
+        {"message": "hi", "agent_type": "custom"},
         {"message": "hi", "priority": 10},
         {"message": "hi", "end_user": ""},
         {"message": "hi", "user_id": "x"},

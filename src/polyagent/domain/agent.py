@@ -8,7 +8,8 @@ import msgspec
 
 from polyagent.domain.errors import Invalid
 
-AgentType = Literal["general", "code", "research", "custom"]
+BuiltinType = Literal["general", "code", "research"]
+AgentType = Literal[BuiltinType, "custom"]
 AgentStatus = Literal["active", "inactive", "archived"]
 Visibility = Literal["private", "shared"]
 InDoubt = Literal["tell_model", "fail"]

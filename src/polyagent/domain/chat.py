@@ -1,12 +1,14 @@
 """Sessions, messages and their parts, and what a client asks for."""
 
+import binascii
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from polyagent.domain.agent import AgentType, Metadata, ModelSettings, Name, Text, ToolNames
+from polyagent.domain.agent import BuiltinType, Metadata, ModelSettings, Name, Text, ToolNames
 from polyagent.domain.tool import ToolCall
 
 Content = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000_000)]
@@ -18,14 +20,25 @@ Policy = Literal["enqueue", "reject", "interrupt", "steer"]
 
 TITLE_WORDS = 8
 
+_IMAGE_TYPE = re.compile(r"image/[a-z0-9.+-]{1,100}", re.IGNORECASE)
 
-class TextPart(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
+
+class TextPart(
+    msgspec.Struct, frozen=True, tag="text", tag_field="type", forbid_unknown_fields=True
+):
     """Without a limit: what a model wrote is read back as one, whatever its length."""
 
     text: str
 
 
-class ImagePart(msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_field="type"):
+class ImagePart(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag="image",
+    tag_field="type",
+    forbid_unknown_fields=True,
+):
     """Exactly one of `url`, `data` (base64) and `document_id`."""
 
     url: str | None = None
@@ -37,13 +50,29 @@ class ImagePart(msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_fiel
         if sum(x is not None for x in (self.url, self.data, self.document_id)) != 1:
             raise ValueError("an image has exactly one of url, data and document_id")
 
+    def require_sound(self) -> None:
+        """Raise `ValueError` for what no model service would take, in this request and all later ones."""
+        if self.media_type is not None and not _IMAGE_TYPE.fullmatch(self.media_type):
+            raise ValueError("media_type is none of an image: image/png is one")
+        if self.data is not None and not _is_base64(self.data):
+            raise ValueError("data is not base64, or is empty; it has no prefix and no line ends")
 
-class FilePart(msgspec.Struct, frozen=True, tag="file", tag_field="type"):
+
+class FilePart(
+    msgspec.Struct, frozen=True, tag="file", tag_field="type", forbid_unknown_fields=True
+):
     document_id: UUID
 
 
 Part = TextPart | ImagePart | FilePart
 Parts = Annotated[tuple[Part, ...], msgspec.Meta(min_length=1, max_length=100)]
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(binascii.a2b_base64(text, strict_mode=True))
+    except ValueError:
+        return False
 
 
 def text_of(parts: tuple[Part, ...]) -> str:
@@ -114,7 +143,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     message: Content | Parts
     session_id: UUID | None = None
     agent_id: UUID | None = None
-    agent_type: AgentType | None = None
+    agent_type: BuiltinType | None = None
     model: Name | None = None
     instructions: Text | None = None
     model_settings: ModelSettings = ModelSettings()
@@ -135,6 +164,9 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError("a run in the background cannot be streamed: drop one of the two")
         if all(isinstance(p, TextPart) for p in self.parts) and not text_of(self.parts).strip():
             raise ValueError("message is empty: write at least one visible character")
+        for part in self.parts:
+            if isinstance(part, ImagePart):
+                part.require_sound()
 
     @property
     def parts(self) -> tuple[Part, ...]:
