@@ -1,11 +1,12 @@
 """Agents: create, read, change, delete, versions; and the built-in ones of a workspace."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent, AgentType, NewAgent, merged
-from polyagent.domain.errors import NameTaken, NotFound
+from polyagent.domain.errors import NameTaken, NotFound, PreconditionFailed
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.ports.clock import Clock
@@ -75,27 +76,13 @@ class ManageAgents:
 
         Raises `PreconditionFailed`, and as `create` does.
         """
-        actor.require("agents:write")
-        await self._check(new)
-        async with self._store.begin(actor) as tx:
-            now = await tx.agents.get(agent_id)
-            return await tx.agents.change(
-                agent_id, new, version=now.version if version is None else version
-            )
+        return await self._change(actor, agent_id, lambda _: new, version)
 
     async def patch(
         self, actor: Actor, agent_id: UUID, patch: dict[str, Any], *, version: int | None
     ) -> Agent:
         """Apply an RFC 7396 merge patch. Raises `Invalid`, and as `replace` does."""
-        actor.require("agents:write")
-        async with self._store.begin(actor) as tx:
-            now = await tx.agents.get(agent_id)
-        new = merged(now, patch)
-        await self._check(new)
-        async with self._store.begin(actor) as tx:
-            return await tx.agents.change(
-                agent_id, new, version=now.version if version is None else version
-            )
+        return await self._change(actor, agent_id, lambda now: merged(now, patch), version)
 
     async def delete(self, actor: Actor, agent_id: UUID, *, version: int | None) -> None:
         actor.require("agents:write")
@@ -113,13 +100,29 @@ class ManageAgents:
         """Make what the agent was at version `number` its newest version."""
         actor.require("agents:write")
         async with self._store.begin(actor) as tx:
-            now = await tx.agents.get(agent_id)
             then = await tx.agents.at_version(agent_id, number)
-        await self._check(then.ask())
-        async with self._store.begin(actor) as tx:
-            return await tx.agents.change(
-                agent_id, then.ask(), version=now.version if version is None else version
-            )
+        return await self._change(actor, agent_id, lambda _: then.ask(), version)
+
+    async def _change(
+        self,
+        actor: Actor,
+        agent_id: UUID,
+        made: Callable[[Agent], NewAgent],
+        version: int | None,
+    ) -> Agent:
+        """Store what is `made` of the agent as it is now: without a `version`, anew until nobody was faster."""
+        actor.require("agents:write")
+        while True:
+            async with self._store.begin(actor) as tx:
+                now = await tx.agents.get(agent_id)
+            new = made(now)
+            await self._check(new)
+            try:
+                async with self._store.begin(actor) as tx:
+                    return await tx.agents.change(agent_id, new, version=version or now.version)
+            except PreconditionFailed:
+                if version is not None:
+                    raise
 
     async def make_builtin(self) -> None:
         """Make the workspace's shared agents of each built-in type, where they are missing."""
