@@ -110,6 +110,33 @@ async def test_bad_bodies(house: House, body: bytes, status: int) -> None:
         answer.as_problem(400, "invalid_request")
 
 
+async def test_a_body_that_is_missing_is_named(house: House) -> None:
+    answer = await house.ann.request("POST", AGENTS)
+
+    assert answer.as_problem(400, "invalid_request")["detail"] == "The body is missing: send JSON."
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"name": "x", "limits": {"max_steps": 0}}, "#/limits/max_steps"),
+        ({"name": "x", "tools": ["a", 1]}, "#/tools/1"),
+        ({"name": "x", "approval": {"look": "maybe"}}, "#/approval"),
+        ({"name": "x", "a/b~c": 1}, "#/a~1b~0c"),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_what_is_wrong_in_a_body_is_pointed_at(
+    house: House, method: str, body: dict[str, Any], pointer: str
+) -> None:
+    agent = (await house.ann.post(AGENTS, {"name": "to be changed"})).json
+    path = AGENTS if method == "POST" else f"{AGENTS}/{agent['id']}"
+
+    problem = (await house.ann.request(method, path, json=body)).as_problem(400, "invalid_request")
+
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
 @pytest.mark.parametrize("path", ["/api/v1/agents?cursor=%00", "/%00", "/api/v1/agents/%00"])
 async def test_nul_in_an_address_is_refused(house: House, path: str) -> None:
     answer = await house.ann.get(path)

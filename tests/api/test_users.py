@@ -1,3 +1,7 @@
+"""Users: made by administrators, logging in, reading who they are."""
+
+import pytest
+
 from tests.api.house import House, without
 
 EVE = {"username": "eve", "email": "Eve@house.example", "password": "correct horse"}
@@ -65,6 +69,13 @@ async def test_a_name_is_taken_once(house: House) -> None:
     answer = await house.root.post("/api/v1/users", {**EVE, "email": "other@house.example"})
 
     answer.as_problem(409, "name_taken")
+
+
+@pytest.mark.parametrize("field", ["username", "email"])
+async def test_a_line_end_is_no_part_of_a_name(house: House, field: str) -> None:
+    answer = await house.root.post("/api/v1/users", {**EVE, field: f"{EVE[field]}\n"})
+
+    answer.as_problem(400, "invalid_request")
 
 
 async def test_a_role_cannot_be_smuggled_into_a_login(house: House) -> None:

@@ -42,8 +42,12 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "admin": _MEMBER | {"admin"},
 }
 
-Username = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w.@+-]+$")]
-Email = Annotated[str, msgspec.Meta(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+# Python's $ also stands before a last line end; readers of the OpenAPI document know no \Z
+_END = r"$(?!\n)"
+Username = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=rf"^[\w.@+-]+{_END}")]
+Email = Annotated[
+    str, msgspec.Meta(min_length=3, max_length=254, pattern=rf"^[^@\s]+@[^@\s]+{_END}")
+]
 Password = Annotated[str, msgspec.Meta(min_length=8, max_length=128)]
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from polyagent.domain.errors import Invalid
+from polyagent.domain.misfit import misfit
 
 BuiltinType = Literal["general", "code", "research"]
 AgentType = Literal[BuiltinType, "custom"]
@@ -101,7 +101,7 @@ def merged(agent: Agent, patch: dict[str, Any]) -> NewAgent:
     try:
         return msgspec.convert(merge(body, patch), NewAgent)
     except msgspec.ValidationError as error:
-        raise Invalid(str(error)) from error
+        raise misfit(error) from error
 
 
 def merge(target: Any, patch: Any) -> Any:

@@ -10,13 +10,13 @@ from litestar.datastructures import State
 
 from polyagent.adapters.http.errors import MediaTypeUnsupported
 from polyagent.domain.account import Actor
-from polyagent.domain.errors import Fault, Invalid
+from polyagent.domain.errors import Invalid
+from polyagent.domain.misfit import misfit
 
 MAX_DEPTH = 64
 
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
 
 class Call(Request[Actor, None, State]):
@@ -64,25 +64,10 @@ def _decode(body: bytes, annotation: Any) -> Any:
     try:
         return _decoder(annotation).decode(body)
     except msgspec.ValidationError as error:
-        fault = _fault(str(error))
-        raise Invalid(f"{fault.detail} ({fault.pointer})", faults=(fault,)) from error
+        raise misfit(error) from error
     except msgspec.DecodeError as error:
         raise Invalid(f"The body is no JSON: {error}.") from error
     except UnicodeDecodeError as error:
         raise Invalid("The body is not UTF-8.") from error
     except RecursionError as error:
         raise Invalid("The body is nested too deeply.") from error
-
-
-def _fault(message: str) -> Fault:
-    """Read msgspec's place, `$.tools[0]`, as a pointer, `#/tools/0`."""
-    place = re.search(r" - at `(?:key in )?\$([^`]*)`$", message)
-    detail = message[: place.start()] if place else message
-    steps = [name or index for name, index in _STEP.findall(place.group(1) if place else "")]
-    if field := re.search(r"(?:unknown|required) field `([^`]*)`", detail):
-        steps.append(field.group(1))
-    return Fault("#" + "".join(f"/{_escaped(step)}" for step in steps), detail)
-
-
-def _escaped(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")

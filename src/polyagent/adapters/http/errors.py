@@ -152,5 +152,7 @@ def _misfit(found: list[dict[str, str]]) -> PolyAgentError:
     """Name parameters that are not what they must be; in a path, nothing can be at such an address."""
     if any(item.get("source") == "path" for item in found):
         return _OF_STATUS[404]
+    if any(item.get("key") == "data" for item in found):
+        return Invalid("The body is missing: send JSON.")
     said = [f"{item.get('key', 'parameter')}: {item['message']}" for item in found]
     return Invalid("; ".join(said))

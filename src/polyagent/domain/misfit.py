@@ -1,0 +1,29 @@
+"""What does not fit a type, as an error that points at it."""
+
+import re
+
+import msgspec
+
+from polyagent.domain.errors import Fault, Invalid
+
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+
+
+def misfit(error: msgspec.ValidationError) -> Invalid:
+    fault = _fault(str(error))
+    return Invalid(f"{fault.detail} ({fault.pointer})", faults=(fault,))
+
+
+def _fault(message: str) -> Fault:
+    """Read msgspec's place, `$.tools[0]`, as a pointer, `#/tools/0`; of a key, `[...]`, it tells no name."""
+    place = re.search(r" - at `(?:key in )?\$([^`]*)`$", message)
+    detail = message[: place.start()] if place else message
+    known = place.group(1).partition("[...]")[0] if place else ""
+    steps = [name or index for name, index in _STEP.findall(known)]
+    if field := re.search(r"(?:unknown|required) field `([^`]*)`", detail):
+        steps.append(field.group(1))
+    return Fault("#" + "".join(f"/{_escaped(step)}" for step in steps), detail)
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")
