@@ -12,6 +12,7 @@ from polyagent.domain.chat import TextPart, text_of
 from polyagent.domain.errors import (
     ContextExceeded,
     ModelServiceBroken,
+    ModelServiceRefused,
     ModelServiceUnavailable,
     ToolsRefused,
 )
@@ -257,6 +258,41 @@ async def test_a_prompt_that_is_too_long_is_shortened_by_whole_turns() -> None:
     before, after = world.models.prompts[-2:]
     assert len(before.messages) > len(after.messages)
     assert after.messages[-1].parts == (TextPart("x" * 60),)
+
+
+async def test_what_was_refused_once_does_not_stop_the_session() -> None:
+    async with living() as world:
+        first = await world.asks("fine")
+        await world.story(first.run)
+        session_id = first.run.session_id
+        world.models.scripts.append([ModelServiceRefused("not this")])
+        await world.story((await world.asks("poison", session_id=session_id)).run)
+        world.models.scripts += [[ModelServiceRefused("not this")], said("Hello")]
+
+        story = await world.story((await world.asks("hi", session_id=session_id)).run)
+
+    assert isinstance(story[-1], RunCompleted)
+    before, after = ([text_of(m.parts) for m in p.messages] for p in world.models.prompts[-2:])
+    assert [text for text in before if text not in after] == ["poison"]
+    assert "fine" in after
+
+
+async def test_an_answer_without_tools_says_so_once_however_often_it_is_tried() -> None:
+    async with living() as world:
+        agent = await world.has_agent()
+        first = await world.asks("a long time ago")
+        await world.story(first.run)
+        world.models.scripts += [
+            [ToolsRefused("no tools")],
+            [ContextExceeded("too long", window_tokens=4000)],
+            said("Hello"),
+        ]
+
+        again = await world.asks("hi", session_id=first.run.session_id, agent_id=agent.id)
+        story = await world.story(again.run)
+
+    assert spoken(story) == only(story, MessageCompleted)[0].message.content
+    assert spoken(story).count("cannot call tools") == 1
 
 
 async def test_a_prompt_that_cannot_be_shortened_fails_the_run() -> None:

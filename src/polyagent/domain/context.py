@@ -42,7 +42,8 @@ def prompt_messages(
     current = [*_told(steps)]
     left = budget_tokens - _cost(system) - _cost(current)
     turns: list[list[PromptMessage]] = []
-    for turn in reversed(_turns(history)):
+    for said in reversed(_turns(history)):
+        turn = [*_told(said)]
         left -= _cost(turn)
         if left < 0:
             break
@@ -51,14 +52,24 @@ def prompt_messages(
     return (*system, *past, *current)
 
 
+def answered(history: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the turns in which a model said something."""
+    return tuple(
+        message
+        for turn in _turns(history)
+        if any(each.role == "assistant" for each in turn)
+        for message in turn
+    )
+
+
 def _system(instructions: str | None) -> list[PromptMessage]:
     if not instructions:
         return []
     return [PromptMessage(role="system", parts=(TextPart(instructions),))]
 
 
-def _turns(history: Sequence[Message]) -> list[list[PromptMessage]]:
-    return [[*_told(turn)] for _, turn in groupby(history, key=lambda message: message.run_id)]
+def _turns(history: Sequence[Message]) -> list[list[Message]]:
+    return [[*turn] for _, turn in groupby(history, key=lambda message: message.run_id)]
 
 
 def _told(messages: Iterable[Message]) -> Iterator[PromptMessage]:

@@ -1,15 +1,18 @@
 """One step of a run: what the model says next."""
 
 import random
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import msgspec
 
-from polyagent.domain.context import prompt_messages
+from polyagent.domain.chat import Message
+from polyagent.domain.context import answered, prompt_messages
 from polyagent.domain.errors import (
     ContextExceeded,
     LimitReached,
     ModelServiceBroken,
+    ModelServiceRefused,
     ToolsRefused,
 )
 from polyagent.domain.event import (
@@ -74,39 +77,38 @@ class ModelStep:
     async def _answer(self, run: State, info: ModelInfo | None) -> tuple[Draft, Finished]:
         retries = shrinks = 0
         window = info.window_tokens if info else DEFAULT_WINDOW_TOKENS
+        history = run.work.history
         offered = self._offered(run, info)
+        draft = _begun(run, info, offered)
         while True:
-            run.draft = draft = Draft(run.done + 1)
-            if run.work.spec.tools_named and not offered and run.work.spec.tools and run.done == 0:
-                run.narrator.say(draft.say(_without_tools(run, info)))
+            prompt = self._prompt(run, info, window, history, offered)
             try:
-                return draft, await self._listen(run, draft, info, window, offered)
+                return draft, await self._listen(run, draft, prompt)
             except ContextExceeded as error:
                 shrinks += 1
-                if shrinks > MAX_SHRINKS or not run.work.history:
+                if shrinks > MAX_SHRINKS or not history:
                     raise
                 window = min(error.window_tokens or window, window * 3 // 4)
             except ToolsRefused:
                 if not offered:
                     raise
                 offered = ()
+                draft = _begun(run, info, offered)
+            except ModelServiceRefused:
+                # what was refused before is no reason to refuse all that comes after it
+                if len(kept := answered(history)) == len(history):
+                    raise
+                history = kept
             except ModelServiceBroken:
                 retries += 1
                 if retries > MAX_RETRIES:
                     raise
                 await self._again(run, retries)
+                draft = _begun(run, info, offered)
 
-    async def _listen(
-        self,
-        run: State,
-        draft: Draft,
-        info: ModelInfo | None,
-        window: int,
-        offered: tuple[Tool, ...],
-    ) -> Finished:
+    async def _listen(self, run: State, draft: Draft, prompt: Prompt) -> Finished:
         began = self._clock.monotonic()
         silent = run.done == 0
-        prompt = self._prompt(run, info, window, offered)
         async with aclosing(self._models.stream(prompt)) as deltas:
             async for delta in deltas:
                 if silent:
@@ -136,7 +138,12 @@ class ModelStep:
         return tuple(tool for tool in named if tool.available or run.work.spec.tools_named)
 
     def _prompt(
-        self, run: State, info: ModelInfo | None, window: int, offered: tuple[Tool, ...]
+        self,
+        run: State,
+        info: ModelInfo | None,
+        window: int,
+        history: Sequence[Message],
+        offered: tuple[Tool, ...],
     ) -> Prompt:
         spec = run.work.spec
         most = self._most_tokens(run, info)
@@ -145,7 +152,7 @@ class ModelStep:
             model=spec.model,
             messages=prompt_messages(
                 spec.instructions,
-                run.work.history,
+                history,
                 run.steps,
                 budget_tokens=int((window - reserve) * 0.9),
             ),
@@ -166,6 +173,14 @@ class ModelStep:
         if asked is None and spec.limits.max_output_tokens is None:
             return None
         return min(left, asked or left)
+
+
+def _begun(run: State, info: ModelInfo | None, offered: tuple[Tool, ...]) -> Draft:
+    """Begin the step's message; at the head of the first one stands what is missing."""
+    run.draft = draft = Draft(run.done + 1)
+    if run.work.spec.tools_named and run.work.spec.tools and not offered and run.done == 0:
+        run.narrator.say(draft.say(_without_tools(run, info)))
+    return draft
 
 
 def _without_tools(run: State, info: ModelInfo | None) -> str:
