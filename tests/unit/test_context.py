@@ -15,6 +15,7 @@ from polyagent.domain.text import clean, clean_json
 from polyagent.domain.tool import ToolCall, arguments_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+ENDLESS = "```json" + " " * 100_000 + "x"
 DEEP = '{"q":' + "[" * 600 + "]" * 600 + "}"
 
 
@@ -143,6 +144,10 @@ def test_a_name_that_a_model_made_up_is_told_as_services_take_it(made_up: str, t
         ('\ufeff{"q":1}', {"q": 1}),
         ('```json\n{"q":1}\n```', {"q": 1}),
         ('"{\\"q\\":1}"', {"q": 1}),
+        ('```{"q":1}```', {"q": 1}),
+        ("``````", {}),
+        ("```", "```"),
+        (ENDLESS, ENDLESS),
         ("[]", "[]"),
         ('{"q":', '{"q":'),
         ('{"q": NaN}', '{"q": NaN}'),

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Iterable
 from typing import Any, Literal, NoReturn
 from uuid import UUID
@@ -85,7 +84,7 @@ class Executed(msgspec.Struct, frozen=True, kw_only=True):
 
 MAX_DEPTH = 64
 
-_FENCE = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
+_FENCE = "```"
 
 
 def arguments_of(text: str) -> dict[str, Any] | str:
@@ -96,7 +95,7 @@ def arguments_of(text: str) -> dict[str, Any] | str:
     no arguments: they cannot be stored and told as they stand.
     """
     value: Any = text.strip().removeprefix("\ufeff").strip()
-    value = _FENCE.sub(r"\1", value)
+    value = _unfenced(value)
     for _ in range(3):
         if value in ("", "null"):
             return {}
@@ -111,6 +110,12 @@ def arguments_of(text: str) -> dict[str, Any] | str:
         if not isinstance(value, str):
             return text
     return text
+
+
+def _unfenced(text: str) -> str:
+    if len(text) < 2 * len(_FENCE) or not (text.startswith(_FENCE) and text.endswith(_FENCE)):
+        return text
+    return text.removeprefix(_FENCE).removesuffix(_FENCE).removeprefix("json").strip()
 
 
 def _refuse(constant: str) -> NoReturn:
