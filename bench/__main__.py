@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import conditions
-from bench.parts import beats, capacity, chat, growth, memory
+from bench.parts import beats, capacity, chat, growth, memory, profile
 from bench.stage import Stage, stage
 from bench.table import say
 
@@ -17,16 +17,20 @@ PARTS: dict[str, Callable[[Stage], None]] = {
     "growth": growth.run,
     "capacity": capacity.run,
     "beats": beats.run,
+    "profile": profile.run,
 }
+ASKED_FOR_ONLY = {"profile"}
+
+HELP = f"{', '.join(PARTS)}; else all but {', '.join(ASKED_FOR_ONLY)}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; else all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=HELP)
     parser.add_argument("--quick", action="store_true", help="a minute, for a first look")
     options = parser.parse_args()
     load_before = os.getloadavg()[0]
-    wanted = options.parts or list(PARTS)
+    wanted = options.parts or [part for part in PARTS if part not in ASKED_FOR_ONLY]
     if unknown := set(wanted) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory(prefix="polyagent-bench-") as directory:

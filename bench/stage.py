@@ -41,6 +41,7 @@ class Stage:
         self.engines = running
         self.server_cores, self.other_cores = machine.cores()
         self.directory = directory
+        self.profile = directory / "profile"
         self.model_port = free_port()
         self._secret = secrets.token_urlsafe(32)
         self._token = ""
@@ -56,6 +57,7 @@ class Stage:
             "JWT_SECRET": self._secret,
             "POLYAGENT_DATA_DIR": str(self.directory / "data"),
             "POLYAGENT_LOG__FORMAT": "json",
+            "BENCH_PROFILE": str(self.profile),
         }
 
     @property
