@@ -1,0 +1,93 @@
+"""How each method of each port can fail: with the port's own error, with an answer, or not at all."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from polyagent.domain.errors import (
+    Limited,
+    ModelServiceBroken,
+    ModelServiceUnavailable,
+    PolyAgentError,
+    StoreUnavailable,
+    ToolFailed,
+    Unauthenticated,
+)
+from polyagent.domain.health import Component
+from polyagent.domain.tool import ToolResult
+from polyagent.ports.clock import Clock
+from polyagent.ports.console import Console
+from polyagent.ports.events import Events, Feed
+from polyagent.ports.executor import Control, Executor
+from polyagent.ports.health import Probe
+from polyagent.ports.journal import Journal
+from polyagent.ports.models import Models
+from polyagent.ports.runs import Runs
+from polyagent.ports.search import Search
+from polyagent.ports.store import Accounts, Agents, Sessions, Store, Transaction
+from polyagent.ports.telemetry import Exposition, Meter
+from polyagent.ports.tools import Tools
+from polyagent.ports.vault import Passwords, TokenRing
+
+
+class Raises(msgspec.Struct, frozen=True):
+    """`error` where nothing was done yet; `broken` in the middle of a stream (None: the same)."""
+
+    error: Callable[[str], PolyAgentError]
+    broken: Callable[[str], PolyAgentError] | None = None
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """It never raises: when it fails, this is what it answers instead."""
+
+    value: Any = None
+
+
+class NeverFails(msgspec.Struct, frozen=True):
+    because: str
+
+
+Way = Raises | Answers | NeverFails
+
+AWAY = Raises(StoreUnavailable)
+NO_MODEL = Raises(ModelServiceUnavailable, ModelServiceBroken)
+LOST = Answers()
+HERE = NeverFails("it is memory of this process")
+
+
+def _all(way: Way, names: str) -> dict[str, Way]:
+    return dict.fromkeys(names.split(), way)
+
+
+WAYS: Mapping[type, Mapping[str, Way]] = {
+    Clock: _all(NeverFails("the machine has a clock"), "now monotonic sleep"),
+    Console: _all(NeverFails("who loses the terminal gets a signal"), "step warn confirm ready stopping"),
+    Events: _all(LOST, "publish") | _all(HERE, "open close subscribe"),
+    Feed: _all(HERE, "take wait"),
+    Control: _all(Answers(value=False), "holds_lease"),
+    Executor: _all(LOST, "admitting launch wake cancel"),
+    Probe: _all(Answers(Component(status="down")), "check"),
+    Journal: _all(AWAY, "claim commit_step start_call finish_call hand_over beat leave")
+    | _all(Answers(value=False), "may_judge"),
+    Models: _all(NO_MODEL, "stream info list") | _all(Answers(Component(status="down")), "health"),
+    Runs: _all(AWAY, "ground admit get list events cancel"),
+    Search: _all(Raises(ToolFailed), "__call__"),
+    Accounts: _all(AWAY, "add by_id by_login list logged_in set_password is_empty"),
+    Agents: _all(AWAY, "add get list change delete versions at_version"),
+    Sessions: _all(AWAY, "get list change delete messages"),
+    Transaction: {},
+    Store: _all(AWAY, "begin"),
+    Meter: _all(NeverFails("it counts in memory"), "run_ended tokens_used first_token"),
+    Exposition: _all(NeverFails("it counts in memory"), "observe_request render"),
+    Tools: _all(Answers(ToolResult(state="failed", error="It broke.")), "call")
+    | _all(NeverFails("tools are registered at the start"), "list get"),
+    Passwords: _all(Raises(Limited), "hash verify"),
+    TokenRing: _all(Raises(Unauthenticated), "verify")
+    | _all(NeverFails("the key is in memory"), "issue"),
+}  # fmt: skip
+
+
+def undeclared(port: type, methods: Iterable[str]) -> list[str]:
+    """Name the methods of a port of which nobody said how they fail."""
+    return [f"{port.__name__}.{name}" for name in methods if name not in WAYS.get(port, {})]
