@@ -12,12 +12,13 @@ Kind = Literal[
     "unavailable",  # it is not done, and the port's own error says so
     "lost_answer",  # it is done, and then the port's own error says that it was not
     "slow",  # it is done, seconds later
+    "slow_answer",  # it is done, and the answer comes seconds later
     "cancelled",  # the task on whose behalf it is done is cancelled meanwhile
     "dies_before",  # the process is killed before it is done
     "dies_after",  # the process is killed after it was done
 ]
 
-SLOWEST_S = 6.0
+LAGS_S = (0.01, 0.6, 1.5, 6.0)
 
 victim: ContextVar["asyncio.Task[Any] | None"] = ContextVar("victim", default=None)
 """The task that a cancellation hits: an execution or a request, not the inner task that calls a port.
@@ -40,7 +41,7 @@ class Plan:
     With a `seed` each call has a fault with the probability `rate`, decided by the seed, the call's
     name and how often it was called before, so that other calls change nothing. With `exactly`
     ({"Journal.claim#2": "slow"}: its second call) just those. `calls` are all calls that were made,
-    `injected` what went wrong: the latter, given as `exactly`, is the same plan again.
+    `injected` what went wrong: the latter, given as `exactly` with the same seed, is the same plan again.
     """
 
     def __init__(
@@ -93,12 +94,9 @@ class Plan:
         dice = dice_of(f"{self._seed} {name}")
         return dice.choice(kinds) if dice.random() < self._rate else None
 
-    def slowness_s(self) -> float:
-        dice = dice_of(f"{self._seed} {len(self.calls)}")
-        return dice.choice((0.01, 0.6, 1.5, SLOWEST_S))
-
-    async def slow(self) -> None:
-        await self._clock.sleep(self.slowness_s())
+    async def lag(self, call: str) -> None:
+        dice = dice_of(f"{self._seed} {call} {self._counts[call]} lag")
+        await self._clock.sleep(dice.choice(LAGS_S))
 
     def kill(self) -> None:
         """Let nothing that this process calls have an effect from now on, nor any answer reach it."""

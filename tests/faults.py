@@ -19,7 +19,7 @@ from tests.fault_ways import WAYS, Answers, NeverFails, Raises, Way
 P = TypeVar("P")
 
 NOW: Sequence[Kind] = ("unavailable", "lost_answer")
-LATER: Sequence[Kind] = ("slow", "cancelled")
+LATER: Sequence[Kind] = ("slow_answer", "cancelled")
 
 
 def faulty(port: type, real: P, plan: Plan) -> P:
@@ -58,6 +58,10 @@ class _Call:
     def kinds(self) -> Sequence[Kind]:
         """Return how it fails by itself, beside what happens to whoever calls it."""
         return () if isinstance(self.way, NeverFails) else NOW
+
+    @property
+    def is_at_once(self) -> bool:
+        return isinstance(self.way, Answers) and self.way.at_once
 
     def failed(self, *, midway: bool = False) -> Any:
         """Raise the port's error, or return what it answers instead."""
@@ -139,12 +143,14 @@ def _coroutine(call: _Call) -> Callable[..., Any]:
 
 
 async def _begin(plan: Plan, call: _Call) -> Kind | None:
-    kind = plan.choose(call.name, (*call.kinds, *LATER))
+    early: Sequence[Kind] = () if call.is_at_once else ("slow",)
+    kind = plan.choose(call.name, (*call.kinds, *LATER, *early))
     if kind == "dies_before":
         plan.kill()
-    await plan.pass_gate(call.name)
+    if not call.is_at_once:
+        await plan.pass_gate(call.name)
     if kind == "slow":
-        await plan.slow()
+        await plan.lag(call.name)
     if kind == "cancelled":
         await plan.cancel_victim()
     plan.require_life(call.name)
@@ -154,6 +160,8 @@ async def _begin(plan: Plan, call: _Call) -> Kind | None:
 async def _end(plan: Plan, call: _Call, kind: Kind | None) -> None:
     if kind == "dies_after":
         plan.kill()
+    if kind == "slow_answer":
+        await plan.lag(call.name)
     await plan.pass_gate(call.name)
 
 

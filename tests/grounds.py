@@ -1,0 +1,113 @@
+"""What a fleet stands on: memory of this process, or a real PostgreSQL."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from polyagent.adapters.memory.journal import MemoryJournal
+from polyagent.adapters.memory.runs import MemoryRuns
+from polyagent.adapters.memory.state import State
+from polyagent.adapters.memory.store import MemoryStore
+from polyagent.adapters.postgres.engine import open_engine
+from polyagent.adapters.postgres.journal import PostgresJournal
+from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
+from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.adapters.postgres.runs import PostgresRuns
+from polyagent.adapters.postgres.store import PostgresStore
+from polyagent.adapters.system.clock import SystemClock
+from polyagent.domain.agent import Agent
+from polyagent.ports.clock import Clock
+from polyagent.ports.journal import Journal
+from polyagent.ports.runs import Runs
+from polyagent.ports.store import Store
+from polyagent.settings import Database
+from tests.contract.offices import MemoryRows, PostgresRows
+from tests.virtual import LoopClock
+
+
+class MemoryGround:
+    """Time is the loop's: run it in a `VirtualLoop`."""
+
+    pace_s = 0.2
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.clock: Clock = LoopClock()
+
+    def runs(self) -> Runs:
+        return MemoryRuns(self.state, self.clock)
+
+    def journal(self) -> Journal:
+        return MemoryJournal(self.state, self.clock)
+
+    def store(self) -> Store:
+        return MemoryStore(self.state, self.clock)
+
+    async def put_agent(self, agent: Agent) -> None:
+        await MemoryRows(self.state).put_agent(agent)
+
+    async def bury(self, journal: Journal, worker_id: UUID) -> None:
+        """Nothing: its lease runs out."""
+
+    async def admitted(self) -> Sequence[UUID]:
+        rows = sorted(self.state.runs.values(), key=lambda row: row.seq)
+        return [row.run.id for row in rows]
+
+
+class _JudgingJournal(PostgresJournal):
+    """The journal of a process that is old enough to declare others dead."""
+
+    def __init__(self, pool: Pool, liveness: Liveness) -> None:
+        super().__init__(pool, liveness)
+        self.liveness = liveness
+
+    async def may_judge(self) -> bool:
+        return True
+
+
+class PostgresGround:
+    pace_s = 0.01
+
+    def __init__(self, settings: Database, pool: Pool, engine: AsyncEngine) -> None:
+        self.clock: Clock = SystemClock()
+        self.rows = PostgresRows(pool)
+        self._settings = settings
+        self._pool = pool
+        self._engine = engine
+
+    def runs(self) -> Runs:
+        return PostgresRuns(self._pool)
+
+    def journal(self) -> Journal:
+        liveness = Liveness(self._settings, self._pool, self.clock, lease_s=LEASE_S)
+        return _JudgingJournal(self._pool, liveness)
+
+    def store(self) -> Store:
+        return PostgresStore(self._engine)
+
+    async def put_agent(self, agent: Agent) -> None:
+        await self.rows.put_agent(agent)
+
+    async def bury(self, journal: Journal, worker_id: UUID) -> None:
+        """Its connection is gone, and its lease with it: nobody waits for that in a test."""
+        assert isinstance(journal, _JudgingJournal)
+        journal.liveness.close()
+        await self.rows.expire_lease(worker_id)
+
+    async def admitted(self) -> Sequence[UUID]:
+        return [row["id"] for row in await self._pool.fetch("SELECT id FROM runs ORDER BY seq")]
+
+
+@asynccontextmanager
+async def postgres_ground(url: str) -> AsyncIterator[PostgresGround]:
+    settings = Database(url=url)
+    pool, engine = await open_pool(settings, min_size=4), open_engine(settings)
+    ground = PostgresGround(settings, pool, engine)
+    await ground.rows.clear()
+    try:
+        yield ground
+    finally:
+        await engine.dispose()
+        await pool.close()
