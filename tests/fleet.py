@@ -156,6 +156,11 @@ async def _as_victim(work: Coroutine[Any, Any, T]) -> T:
     return await work
 
 
+def is_broken(task: asyncio.Task[Any]) -> bool:
+    """Say whether a request ended without an answer, or with one that says to try again."""
+    return task.cancelled() or isinstance(task.exception(), Unavailable | Killed)
+
+
 class Reader:
     """A client that follows a run, and comes back to any process that lives with the last id it saw."""
 
@@ -164,7 +169,7 @@ class Reader:
         self.after = after
         self.seen: list[Event] = []
         self._fleet = fleet
-        self._connection: asyncio.Task[bool] | None = None
+        self._connection: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._read())
 
     @property
@@ -177,18 +182,17 @@ class Reader:
             process = self._fleet.any_process(n := n + 1)
             self._connection = process.spawn(self._connected(process))
             await asyncio.wait([self._connection])
-            if not self._connection.cancelled() and self._connection.exception() is None:
-                return
+            if not is_broken(self._connection):
+                return self._connection.result()
             await self._fleet.ground.clock.sleep(PAUSE_S)
 
-    async def _connected(self, process: Process) -> bool:
-        try:
-            async for event in process.follow(self._fleet.actor, self.run, self.at):
-                if event is not None:
-                    self.seen.append(event)
-        except (Unavailable, Killed) as error:
-            raise asyncio.CancelledError from error
-        return True
+    async def _connected(self, process: Process) -> None:
+        actor = self._fleet.actor
+        if not await process.follow.check(actor, self.run.id, self.at):
+            return
+        async for event in process.follow(actor, self.run, self.at):
+            if event is not None:
+                self.seen.append(event)
 
     def disconnect(self) -> None:
         """Lose the connection; the client comes back by itself."""
@@ -258,7 +262,7 @@ class Fleet:
         message = Ask(message=play, agent_id=self.agent.id, **ask)
         task = process.spawn(process.send(self.actor, message))
         await asyncio.wait([task])
-        if task.cancelled() or isinstance(task.exception(), Unavailable | Killed):
+        if is_broken(task):
             return None
         admitted = task.result()
         self.acknowledged.append(admitted.run)

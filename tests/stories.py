@@ -3,9 +3,9 @@
 import asyncio
 import random
 
-from polyagent.domain.errors import Conflict, PolyAgentError, Unavailable
+from polyagent.domain.errors import RunFinished, SessionBusy
 from tests.fault_plan import dice_of
-from tests.fleet import Fleet, Process
+from tests.fleet import Fleet, Process, is_broken
 
 PLAYS = (
     "say hello to you",
@@ -79,7 +79,7 @@ async def _talk_on(fleet: Fleet, process: Process, dice: random.Random) -> None:
         admitted = await fleet.asks(
             process, dice.choice(PLAYS), session_id=session_id, policy=policy
         )
-    except Conflict:
+    except SessionBusy:
         return
     if admitted is not None:
         fleet.follows(admitted.run)
@@ -91,8 +91,7 @@ async def _cancel(fleet: Fleet, process: Process, dice: random.Random) -> None:
     run = dice.choice(fleet.acknowledged)
     task = process.spawn(process.manage.cancel(fleet.actor, run.id))
     await asyncio.wait([task])
-    if not task.cancelled() and isinstance(task.exception(), PolyAgentError):
-        assert isinstance(task.exception(), Conflict | Unavailable)
+    assert is_broken(task) or isinstance(task.exception(), RunFinished | None)
 
 
 async def _sleep_over(fleet: Fleet, process: Process, dice: random.Random) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -54,6 +55,7 @@ class LocalExecutor:
         self._awaited: set[UUID] = set()
         self._lost: set[UUID] = set()
         self._lease_until = float("-inf")
+        self._term = 0
         self._draining = False
         self._claims = Claims(self, journal, queue, backlog)
         signals.on_cancelled(self._cancel_here)
@@ -98,6 +100,10 @@ class LocalExecutor:
     def _holds_lease(self) -> bool:
         return self._clock.monotonic() < self._lease_until
 
+    def _held_since(self, term: int) -> bool:
+        """Say whether the lease never ran out since `term`: while it had, a run may have been taken over."""
+        return term == self._term and self._holds_lease()
+
     @contextmanager
     def admitting(self, run_id: UUID) -> Iterator[UUID | None]:
         self._awaited.add(run_id)
@@ -107,7 +113,11 @@ class LocalExecutor:
             self._awaited.discard(run_id)
 
     def launch(self, work: Work) -> None:
-        handle = Handle(work, holds_lease=self._holds_lease, draining=lambda: self._draining)
+        handle = Handle(
+            work,
+            holds_lease=partial(self._held_since, self._term),
+            draining=lambda: self._draining,
+        )
         self._handles[work.run.id] = handle
         self._events.open(work.run.id, work.lease.epoch)
         handle.task = asyncio.create_task(self._guarded(handle))
@@ -147,6 +157,7 @@ class LocalExecutor:
             try:
                 async with asyncio.timeout(LEASE_S):
                     beat = await self._journal.beat(self.worker_id)
+                self._term += not self._holds_lease()
                 self._lease_until = began + LEASE_S
                 await self._reconcile(beat)
             except (Unavailable, TimeoutError) as error:
