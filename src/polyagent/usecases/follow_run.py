@@ -32,12 +32,20 @@ class FollowRun:
         run, rest = await self._runs.events(actor, run_id, after, limit=1)
         if rest or (after == 0 and not run.is_final):
             return True
-        run, of_epoch = await self._runs.events(actor, run_id, after // EPOCH * EPOCH, limit=PAGE)
-        if not of_epoch:
+        last = await self._last_of_epoch(actor, run_id, after // EPOCH)
+        if last is None:
             raise CursorInvalid("This run has not come to that event: begin at its start.")
-        if run.is_final and after > of_epoch[-1].id:
+        if run.is_final and after > last:
             raise CursorInvalid("This run ended before that event: begin at its start.")
-        return not run.is_final
+        return not run.is_final  # as it was when there was no rest: it may have ended since
+
+    async def _last_of_epoch(self, actor: Actor, run_id: UUID, epoch: int) -> int | None:
+        last, begin = None, epoch * EPOCH
+        while True:
+            _, events = await self._runs.events(actor, run_id, last or begin, limit=PAGE)
+            last = events[-1].id if events else last
+            if len(events) < PAGE:
+                return last
 
     async def page(
         self, actor: Actor, run_id: UUID, after: int, limit: int
