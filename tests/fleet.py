@@ -64,7 +64,7 @@ class Ground(Protocol):
 
     async def put_agent(self, agent: Agent) -> None: ...
 
-    async def bury(self, journal: Journal, worker_id: UUID) -> None:
+    async def bury(self, journal: Journal) -> None:
         """Take away what only a living process has."""
 
     async def admitted(self) -> Sequence[UUID]:
@@ -117,7 +117,7 @@ class Process:
         """Wherever the plan killed the process, end what of it still runs."""
         await self.plan.death.wait()
         await self._end([self._main, *self._tasks, *self._executions()])
-        await self._ground.bury(self._journal, self.local.worker_id)
+        await self._ground.bury(self._journal)
 
     def _executions(self) -> list[asyncio.Task[None]]:
         return [handle.task for handle in self.local._handles.values() if handle.task is not None]

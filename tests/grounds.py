@@ -26,6 +26,8 @@ from polyagent.settings import Database
 from tests.contract.offices import MemoryRows, PostgresRows
 from tests.virtual import LoopClock
 
+FASTER = 8
+
 
 class MemoryGround:
     """Time is the loop's: run it in a `VirtualLoop`."""
@@ -48,7 +50,7 @@ class MemoryGround:
     async def put_agent(self, agent: Agent) -> None:
         await MemoryRows(self.state).put_agent(agent)
 
-    async def bury(self, journal: Journal, worker_id: UUID) -> None:
+    async def bury(self, journal: Journal) -> None:
         """Nothing: its lease runs out."""
 
     async def admitted(self) -> Sequence[UUID]:
@@ -56,22 +58,29 @@ class MemoryGround:
         return [row.run.id for row in rows]
 
 
-class _JudgingJournal(PostgresJournal):
-    """The journal of a process that is old enough to declare others dead."""
+class FastClock(SystemClock):
+    """The machine's time of day, and a monotonic clock that runs `FASTER` times too fast."""
 
+    def monotonic(self) -> float:
+        return super().monotonic() * FASTER
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / FASTER)
+
+
+class _Journal(PostgresJournal):
     def __init__(self, pool: Pool, liveness: Liveness) -> None:
         super().__init__(pool, liveness)
         self.liveness = liveness
 
-    async def may_judge(self) -> bool:
-        return True
-
 
 class PostgresGround:
-    pace_s = 0.01
+    """A real PostgreSQL, where leases and beats are as much shorter as the processes' clocks are faster."""
+
+    pace_s = 0.1
 
     def __init__(self, settings: Database, pool: Pool, engine: AsyncEngine) -> None:
-        self.clock: Clock = SystemClock()
+        self.clock: Clock = FastClock()
         self.rows = PostgresRows(pool)
         self._settings = settings
         self._pool = pool
@@ -81,8 +90,10 @@ class PostgresGround:
         return PostgresRuns(self._pool)
 
     def journal(self) -> Journal:
-        liveness = Liveness(self._settings, self._pool, self.clock, lease_s=LEASE_S)
-        return _JudgingJournal(self._pool, liveness)
+        lease_s = LEASE_S / FASTER
+        return _Journal(
+            self._pool, Liveness(self._settings, self._pool, self.clock, lease_s=lease_s)
+        )
 
     def store(self) -> Store:
         return PostgresStore(self._engine)
@@ -90,11 +101,10 @@ class PostgresGround:
     async def put_agent(self, agent: Agent) -> None:
         await self.rows.put_agent(agent)
 
-    async def bury(self, journal: Journal, worker_id: UUID) -> None:
-        """Its connection is gone, and its lease with it: nobody waits for that in a test."""
-        assert isinstance(journal, _JudgingJournal)
+    async def bury(self, journal: Journal) -> None:
+        """Its connection ends, and the lock with it."""
+        assert isinstance(journal, _Journal)
         journal.liveness.close()
-        await self.rows.expire_lease(worker_id)
 
     async def admitted(self) -> Sequence[UUID]:
         return [row["id"] for row in await self._pool.fetch("SELECT id FROM runs ORDER BY seq")]
