@@ -64,7 +64,7 @@ class Ground(Protocol):
 
     async def put_agent(self, agent: Agent) -> None: ...
 
-    async def bury(self, journal: Journal) -> None:
+    async def bury(self, journal: Journal, worker_id: UUID) -> None:
         """Take away what only a living process has."""
 
     async def admitted(self) -> Sequence[UUID]:
@@ -117,7 +117,7 @@ class Process:
         """Wherever the plan killed the process, end what of it still runs."""
         await self.plan.death.wait()
         await self._end([self._main, *self._tasks, *self._executions()])
-        await self._ground.bury(self._journal)
+        await self._ground.bury(self._journal, self.local.worker_id)
 
     def _executions(self) -> list[asyncio.Task[None]]:
         return [handle.task for handle in self.local._handles.values() if handle.task is not None]
@@ -141,7 +141,11 @@ class Process:
     async def dies(self) -> None:
         """Be killed: nothing of it runs any more, and what it was about to do it does not."""
         self.plan.kill()
-        await self._watch
+        await self.death()
+
+    async def death(self) -> None:
+        """Wait until it was killed and everything of it has ended."""
+        await asyncio.shield(self._watch)
 
     async def drains(self) -> None:
         """End in good order."""

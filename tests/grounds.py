@@ -26,8 +26,6 @@ from polyagent.settings import Database
 from tests.contract.offices import MemoryRows, PostgresRows
 from tests.virtual import LoopClock
 
-FASTER = 8
-
 
 class MemoryGround:
     """Time is the loop's: run it in a `VirtualLoop`."""
@@ -50,7 +48,7 @@ class MemoryGround:
     async def put_agent(self, agent: Agent) -> None:
         await MemoryRows(self.state).put_agent(agent)
 
-    async def bury(self, journal: Journal) -> None:
+    async def bury(self, journal: Journal, worker_id: UUID) -> None:
         """Nothing: its lease runs out."""
 
     async def admitted(self) -> Sequence[UUID]:
@@ -59,19 +57,27 @@ class MemoryGround:
 
 
 class FastClock(SystemClock):
-    """The machine's time of day, and a monotonic clock that runs `FASTER` times too fast."""
+    """The machine's time of day, and a monotonic clock that runs `faster` than time."""
+
+    def __init__(self, faster: float) -> None:
+        self._faster = faster
 
     def monotonic(self) -> float:
-        return super().monotonic() * FASTER
+        return super().monotonic() * self._faster
 
     async def sleep(self, seconds: float) -> None:
-        await super().sleep(seconds / FASTER)
+        await super().sleep(seconds / self._faster)
 
 
 class _Journal(PostgresJournal):
+    """The journal of a process that is old enough to declare others dead."""
+
     def __init__(self, pool: Pool, liveness: Liveness) -> None:
         super().__init__(pool, liveness)
         self.liveness = liveness
+
+    async def may_judge(self) -> bool:
+        return True
 
 
 class PostgresGround:
@@ -79,8 +85,9 @@ class PostgresGround:
 
     pace_s = 0.1
 
-    def __init__(self, settings: Database, pool: Pool, engine: AsyncEngine) -> None:
-        self.clock: Clock = FastClock()
+    def __init__(self, settings: Database, pool: Pool, engine: AsyncEngine, faster: float) -> None:
+        self.clock: Clock = FastClock(faster)
+        self._lease_s = LEASE_S / faster
         self.rows = PostgresRows(pool)
         self._settings = settings
         self._pool = pool
@@ -90,10 +97,8 @@ class PostgresGround:
         return PostgresRuns(self._pool)
 
     def journal(self) -> Journal:
-        lease_s = LEASE_S / FASTER
-        return _Journal(
-            self._pool, Liveness(self._settings, self._pool, self.clock, lease_s=lease_s)
-        )
+        liveness = Liveness(self._settings, self._pool, self.clock, lease_s=self._lease_s)
+        return _Journal(self._pool, liveness)
 
     def store(self) -> Store:
         return PostgresStore(self._engine)
@@ -101,20 +106,21 @@ class PostgresGround:
     async def put_agent(self, agent: Agent) -> None:
         await self.rows.put_agent(agent)
 
-    async def bury(self, journal: Journal) -> None:
-        """Its connection ends, and the lock with it."""
+    async def bury(self, journal: Journal, worker_id: UUID) -> None:
+        """Its connection ends, and the lock with it; nobody waits until its lease does."""
         assert isinstance(journal, _Journal)
         journal.liveness.close()
+        await self.rows.expire_lease(worker_id)
 
     async def admitted(self) -> Sequence[UUID]:
         return [row["id"] for row in await self._pool.fetch("SELECT id FROM runs ORDER BY seq")]
 
 
 @asynccontextmanager
-async def postgres_ground(url: str) -> AsyncIterator[PostgresGround]:
+async def postgres_ground(url: str, *, faster: float = 8) -> AsyncIterator[PostgresGround]:
     settings = Database(url=url)
     pool, engine = await open_pool(settings, min_size=4), open_engine(settings)
-    ground = PostgresGround(settings, pool, engine)
+    ground = PostgresGround(settings, pool, engine, faster)
     await ground.rows.clear()
     try:
         yield ground
