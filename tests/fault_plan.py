@@ -76,10 +76,11 @@ class Plan:
         """Let things go wrong from now on."""
         self._rate, self._seed = rate, seed
 
-    def at_next(self, call: str, kind: Kind) -> None:
-        """Let the next call of this name ("Journal.beat") go wrong."""
-        n = self._counts.get(call, 0) + 1
-        self._exactly = {**self._exactly, f"{call}#{n}": kind}
+    def at_next(self, call: str, kind: Kind, *, times: int = 1) -> None:
+        """Let the next calls of this name ("Journal.beat") go wrong."""
+        n = self._counts.get(call, 0)
+        faults = {f"{call}#{n + k}": kind for k in range(1, times + 1)}
+        self._exactly = {**self._exactly, **faults}
 
     def choose(self, call: str, kinds: Sequence[Kind]) -> Kind | None:
         """Say what goes wrong with this call, which can go wrong in these ways."""

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from polyagent.domain.run import RunStatus
+from polyagent.domain.tool import Effect
 from tests.fault_plan import Kind
 from tests.fleet import Fleet, Process
 from tests.grounds import PostgresGround, postgres_ground
-from tests.script import Effect
 
 BEFORE: Kind = "dies_before"
 AFTER: Kind = "dies_after"
@@ -21,9 +21,9 @@ SIDE_BY_SIDE = "call read write once; say done"
 SHORT = "call once; say done"
 
 ONCE_EACH: Mapping[Effect, int] = {"read": 1, "write": 1, "once": 1}
-READ_TWICE = {**ONCE_EACH, "read": 2}
-WRITE_TWICE = {**ONCE_EACH, "write": 2}
-NEVER_ONCE = {"read": 1, "write": 1}
+READ_TWICE: Mapping[Effect, int] = {**ONCE_EACH, "read": 2}
+WRITE_TWICE: Mapping[Effect, int] = {**ONCE_EACH, "write": 2}
+NEVER_ONCE: Mapping[Effect, int] = {"read": 1, "write": 1}
 
 # what the process does for a run, when it is killed, and how often each tool is executed in the end
 STATEMENTS: list[tuple[str, Kind, Mapping[Effect, int]]] = [
