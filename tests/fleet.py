@@ -1,7 +1,9 @@
 """Several processes in one: each with wrapped ports of its own, over one journal; they die and wake."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from polyagent.domain.errors import Unavailable
 from polyagent.domain.event import Event
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
-from polyagent.domain.run import Admitted, Run, RunDefaults, Work
+from polyagent.domain.run import Admitted, IdempotencyKey, Run, RunDefaults, Work
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.executor import Control, Executor
@@ -136,6 +138,7 @@ class Process:
         task = asyncio.create_task(_as_victim(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # it may have ended before it began
         return task
 
     async def dies(self) -> None:
@@ -212,6 +215,17 @@ class Reader:
         await self._task
 
 
+def _is_void(run: Run) -> bool:
+    """Say whether another run may have come under its key."""
+    return run.error is not None and run.error.retryable
+
+
+def _idempotency_key(key: str | None, play: str) -> IdempotencyKey | None:
+    if key is None:
+        return None
+    return IdempotencyKey(key=key, route="/chat", body_hash=sha256(play.encode()).digest())
+
+
 class Fleet:
     """The processes, those who ask them, and what is to hold in the end."""
 
@@ -261,10 +275,14 @@ class Fleet:
         living = self.living or [self.starts()]
         return living[n % len(living)]
 
-    async def asks(self, process: Process, play: str, **ask: Any) -> Admitted | None:
+    async def asks(
+        self, process: Process, play: str, *, key: str | None = None, **ask: Any
+    ) -> Admitted | None:
         """Send a message; None if the client was told, or had to believe, that it failed."""
-        message = Ask(message=play, agent_id=self.agent.id, **ask)
-        task = process.spawn(process.send(self.actor, message))
+        message = Ask(
+            message=play, agent_id=self.agent.id, metadata={"key": key} if key else {}, **ask
+        )
+        task = process.spawn(process.send(self.actor, message, key=_idempotency_key(key, play)))
         await asyncio.wait([task])
         if is_broken(task):
             return None
@@ -305,6 +323,8 @@ class Fleet:
         runs = {run.id: run for run in await self.runs()}
         assert self.defects == []
         assert {run.id for run in self.acknowledged} <= set(runs)
+        keys = Counter(r.metadata["key"] for r in runs.values() if r.metadata and not _is_void(r))
+        assert set(keys.values()) <= {1}, "two runs under one idempotency key"
         for run in runs.values():
             events = await self.events(run.id)
             check_end(run, events)

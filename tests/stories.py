@@ -4,8 +4,9 @@ import asyncio
 import random
 
 from polyagent.domain.errors import RunFinished, SessionBusy
+from polyagent.domain.run import Admitted
 from tests.fault_plan import dice_of
-from tests.fleet import Fleet, Process, is_broken
+from tests.fleet import PAUSE_S, Fleet, Process, is_broken
 
 PLAYS = (
     "say hello to you",
@@ -46,7 +47,7 @@ def describe(fleet: Fleet) -> str:
 
 async def _something(fleet: Fleet, dice: random.Random, rate: float) -> None:
     process = fleet.any_process(dice.randrange(100))
-    match dice.randrange(10):
+    match dice.randrange(11):
         case 0 | 1 | 2 | 3:
             await _chat(fleet, process, dice)
         case 4 | 5:
@@ -61,6 +62,8 @@ async def _something(fleet: Fleet, dice: random.Random, rate: float) -> None:
                 reader.disconnect()
         case 9:
             await _sleep_over(fleet, process, dice)
+        case 10:
+            await _insist(fleet, dice)
 
 
 async def _chat(fleet: Fleet, process: Process, dice: random.Random) -> None:
@@ -68,6 +71,19 @@ async def _chat(fleet: Fleet, process: Process, dice: random.Random) -> None:
     admitted = await fleet.asks(process, dice.choice(PLAYS), background=background)
     if admitted is not None:
         fleet.follows(admitted.run)
+
+
+async def _insist(fleet: Fleet, dice: random.Random) -> None:
+    """Ask under one key, on any process, until somebody answers, and once more."""
+    key, play = f"key {dice.random()}", dice.choice(PLAYS)
+    answers: list[Admitted] = []
+    while len(answers) < 2:
+        process = fleet.any_process(dice.randrange(100))
+        admitted = await fleet.asks(process, play, key=key)
+        if admitted is not None:
+            answers.append(admitted)
+            fleet.follows(admitted.run)
+        await fleet.ground.clock.sleep(PAUSE_S)
 
 
 async def _talk_on(fleet: Fleet, process: Process, dice: random.Random) -> None:

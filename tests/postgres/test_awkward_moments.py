@@ -113,8 +113,8 @@ async def _alive(fleet: Fleet, **exactly: Kind) -> Process:
     return process
 
 
-async def _asked(fleet: Fleet, process: Process, play: str, **ask: object) -> None:
-    admitted = await fleet.asks(process, play, **ask)
+async def _asked(fleet: Fleet, process: Process, play: str, *, background: bool = False) -> None:
+    admitted = await fleet.asks(process, play, background=background)
     if admitted is not None:
         fleet.follows(admitted.run)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from polyagent.adapters.memory.journal import MemoryJournal
+from polyagent.domain.chat import Ask
 from polyagent.domain.errors import StoreUnavailable
 from polyagent.domain.run import Beat
 from polyagent.ports.journal import Journal
@@ -57,3 +58,27 @@ def test_a_run_that_lived_through_a_lost_lease_does_not_hold_the_next_one() -> N
         return held
 
     assert run_virtually(story()) == (True, False)
+
+
+def test_a_run_that_is_cancelled_before_its_task_began_ends_all_the_same() -> None:
+    async def story() -> str:
+        fleet = Fleet(MemoryGround())
+        await fleet.opens()
+        process = fleet.starts()
+        await _until(lambda: process.local.is_open)
+
+        send = process.spawn(
+            process.send(fleet.actor, Ask(message="say hi", agent_id=fleet.agent.id))
+        )
+        while not process.local._handles:
+            await asyncio.sleep(0)
+        (run_id,) = process.local._handles
+        await process.manage.cancel(fleet.actor, run_id)
+        await send
+        await fleet.rests()
+
+        (run,) = await fleet.runs()
+        await fleet.closes()
+        return run.status
+
+    assert run_virtually(story()) == "cancelled"

@@ -121,6 +121,7 @@ class LocalExecutor:
         self._handles[work.run.id] = handle
         self._events.open(work.run.id, work.lease.epoch)
         handle.task = asyncio.create_task(self._guarded(handle))
+        handle.task.add_done_callback(lambda _: self._ended(handle))
 
     def wake(self) -> None:
         self._claims.wake()
@@ -141,11 +142,14 @@ class LocalExecutor:
                 await self._hand_over(handle)
         except Exception:
             log.exception("run.execution_died", run_id=str(run_id))  # reconciliation finds it
-        finally:
-            if self._handles.get(run_id) is handle:
-                del self._handles[run_id]
-                self._events.close(run_id)
-            self.wake()
+
+    def _ended(self, handle: Handle) -> None:
+        """Forget an execution, also one that was cancelled before it began."""
+        run_id = handle.work.run.id
+        if self._handles.get(run_id) is handle:
+            del self._handles[run_id]
+            self._events.close(run_id)
+        self.wake()
 
     async def _hand_over(self, handle: Handle) -> None:
         with suppress(Unavailable):
