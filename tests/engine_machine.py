@@ -12,7 +12,8 @@ from polyagent.domain.agent import InDoubt
 from polyagent.domain.errors import RunFinished, SessionBusy
 from polyagent.domain.run import Run
 from tests.fault_plan import Kind
-from tests.fleet import Fleet, Ground, Process, Reader, is_broken
+from tests.fleet import Fleet, Reader, is_broken
+from tests.process import Ground, Process
 from tests.script import EFFECTS
 from tests.stories import describe
 

@@ -72,10 +72,6 @@ class Plan:
         self._rate = 0.0
         self._exactly = {}
 
-    def storm(self, rate: float, seed: int) -> None:
-        """Let things go wrong from now on."""
-        self._rate, self._seed = rate, seed
-
     def at_next(self, call: str, kind: Kind, *, times: int = 1) -> None:
         """Let the next calls of this name ("Journal.beat") go wrong."""
         n = self._counts.get(call, 0)

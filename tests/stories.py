@@ -6,7 +6,8 @@ import random
 from polyagent.domain.errors import RunFinished, SessionBusy
 from polyagent.domain.run import Admitted
 from tests.fault_plan import dice_of
-from tests.fleet import PAUSE_S, Fleet, Process, is_broken
+from tests.fleet import PAUSE_S, Fleet, is_broken
+from tests.process import Process
 
 PLAYS = (
     "say hello to you",

@@ -9,8 +9,9 @@ import pytest
 from polyagent.domain.run import RunStatus
 from polyagent.domain.tool import Effect
 from tests.fault_plan import Kind
-from tests.fleet import Fleet, Process
+from tests.fleet import Fleet
 from tests.grounds import PostgresGround, postgres_ground
+from tests.process import Process
 
 BEFORE: Kind = "dies_before"
 AFTER: Kind = "dies_after"

@@ -10,8 +10,9 @@ from polyagent.domain.agent import Agent, NewAgent
 from polyagent.domain.errors import NameTaken, NotFound, PreconditionFailed, StoreUnavailable
 from polyagent.domain.page import PageAsk
 from tests.fault_plan import dice_of
-from tests.fleet import Fleet, Process
+from tests.fleet import Fleet
 from tests.grounds import MemoryGround
+from tests.process import Process
 from tests.virtual import run_virtually
 
 T = TypeVar("T")
