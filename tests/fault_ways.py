@@ -10,24 +10,29 @@ from polyagent.domain.errors import (
     ModelServiceBroken,
     ModelServiceUnavailable,
     PolyAgentError,
+    QueueUnavailable,
     StoreUnavailable,
     ToolFailed,
     Unauthenticated,
 )
 from polyagent.domain.health import Component
 from polyagent.domain.tool import ToolResult
+from polyagent.ports.answers import Answers as KeptAnswers
 from polyagent.ports.clock import Clock
 from polyagent.ports.console import Console
-from polyagent.ports.events import Events, Feed
+from polyagent.ports.events import Events, Feed, LiveLogs
 from polyagent.ports.executor import Control, Executor
 from polyagent.ports.health import Probe
 from polyagent.ports.journal import Journal
 from polyagent.ports.models import Models
+from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.search import Search
+from polyagent.ports.signals import Signals
 from polyagent.ports.store import Accounts, Agents, Sessions, Store, Transaction
 from polyagent.ports.telemetry import Exposition, Meter
 from polyagent.ports.tools import Tools
+from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.vault import Passwords, TokenRing
 
 
@@ -69,19 +74,25 @@ def _all(way: Way, names: str) -> dict[str, Way]:
 WAYS: Mapping[type, Mapping[str, Way]] = {
     Clock: _all(NeverFails("the machine has a clock"), "now monotonic sleep"),
     Console: _all(NeverFails("who loses the terminal gets a signal"), "step warn confirm ready stopping"),
-    Events: _all(LOST, "publish") | _all(HERE, "open close subscribe"),
-    Feed: _all(HERE, "take wait"),
+    Events: _all(LOST, "publish flush") | _all(HERE, "open close subscribe"),
+    LiveLogs: _all(HERE, "open publish flush close subscribe relay shown"),
+    Feed: _all(HERE, "take wait wake"),
+    Signals: _all(LOST, "cancelled") | _all(HERE, "on_cancelled"),
+    Queue: _all(Raises(QueueUnavailable), "put take begin_sweep end_sweep") | _all(LOST, "offer"),
+    Backlog: _all(AWAY, "page"),
+    KeptAnswers: _all(AWAY, "begin renew keep release"),
+    Upkeep: _all(AWAY, "sweep"),
     Control: _all(Answers(value=False), "holds_lease"),
     Executor: _all(LOST, "admitting launch wake cancel"),
     Probe: _all(Answers(Component(status="down")), "check"),
     Journal: _all(AWAY, "claim commit_step start_call finish_call hand_over beat leave")
     | _all(Answers(value=False), "may_judge"),
     Models: _all(NO_MODEL, "stream info list") | _all(Answers(Component(status="down")), "health"),
-    Runs: _all(AWAY, "ground admit get list events cancel"),
+    Runs: _all(AWAY, "ground admit get list events cancel tails journaled"),
     Search: _all(Raises(ToolFailed), "__call__"),
     Accounts: _all(AWAY, "add by_id by_login list logged_in set_password is_empty"),
     Agents: _all(AWAY, "add get list change delete versions at_version"),
-    Sessions: _all(AWAY, "get list change delete messages"),
+    Sessions: _all(AWAY, "get list change delete messages fork"),
     Transaction: {},
     Store: _all(AWAY, "begin"),
     Meter: _all(NeverFails("it counts in memory"), "run_ended tokens_used first_token"),

@@ -6,10 +6,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from polyagent.adapters.memory.backlog import MemoryBacklog
 from polyagent.adapters.memory.journal import MemoryJournal
+from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
+from polyagent.adapters.postgres.backlog import PostgresBacklog
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
@@ -20,9 +23,11 @@ from polyagent.adapters.system.clock import SystemClock
 from polyagent.domain.agent import Agent
 from polyagent.ports.clock import Clock
 from polyagent.ports.journal import Journal
+from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
 from polyagent.settings import Database
+from tests.contract.office import QUEUED_RUNS
 from tests.contract.offices import MemoryRows, PostgresRows
 from tests.virtual import LoopClock
 
@@ -35,9 +40,13 @@ class MemoryGround:
     def __init__(self) -> None:
         self.state = State()
         self.clock: Clock = LoopClock()
+        self.queue: Queue = self.state.queue
 
     def runs(self) -> Runs:
-        return MemoryRuns(self.state, self.clock)
+        return MemoryRuns(self.state, self.clock, queued_runs=QUEUED_RUNS)
+
+    def backlog(self) -> Backlog:
+        return MemoryBacklog(self.state)
 
     def journal(self) -> Journal:
         return MemoryJournal(self.state, self.clock)
@@ -72,8 +81,8 @@ class FastClock(SystemClock):
 class _Journal(PostgresJournal):
     """The journal of a process that is old enough to declare others dead."""
 
-    def __init__(self, pool: Pool, liveness: Liveness) -> None:
-        super().__init__(pool, liveness)
+    def __init__(self, pool: Pool, liveness: Liveness, queue: Queue) -> None:
+        super().__init__(pool, liveness, queue)
         self.liveness = liveness
 
     async def may_judge(self) -> bool:
@@ -87,6 +96,7 @@ class PostgresGround:
 
     def __init__(self, settings: Database, pool: Pool, engine: AsyncEngine, faster: float) -> None:
         self.clock: Clock = FastClock(faster)
+        self.queue: Queue = MemoryQueue()
         self._lease_s = LEASE_S / faster
         self.rows = PostgresRows(pool)
         self._settings = settings
@@ -94,11 +104,14 @@ class PostgresGround:
         self._engine = engine
 
     def runs(self) -> Runs:
-        return PostgresRuns(self._pool)
+        return PostgresRuns(self._pool, self.queue, queued_runs=QUEUED_RUNS)
+
+    def backlog(self) -> Backlog:
+        return PostgresBacklog(self._pool)
 
     def journal(self) -> Journal:
         liveness = Liveness(self._settings, self._pool, self.clock, lease_s=self._lease_s)
-        return _Journal(self._pool, liveness)
+        return _Journal(self._pool, liveness, self.queue)
 
     def store(self) -> Store:
         return PostgresStore(self._engine)

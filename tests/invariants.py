@@ -99,7 +99,7 @@ def check_reader(seen: Sequence[Event], journal: Sequence[Event], after: int) ->
     durable = [event for event in seen if event.body.durable]
     expected = [event for event in journal if event.id > after]
     assert [(e.id, e.type) for e in durable] == [(e.id, e.type) for e in expected]
-    assert [e.wire() for e in durable] == [e.wire() for e in expected]
+    assert [e.wire for e in durable] == [e.wire for e in expected]
     _check_deltas(seen)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from polyagent.adapters.memory.events import MemoryEvents
+from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.telemetry.metrics import PrometheusMeter
 from polyagent.adapters.worker.executor import LocalExecutor
 from polyagent.domain.agent import Agent
@@ -15,7 +16,9 @@ from polyagent.ports.events import Events
 from polyagent.ports.executor import Control, Executor
 from polyagent.ports.journal import Journal
 from polyagent.ports.models import Models
+from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
+from polyagent.ports.signals import Signals
 from polyagent.ports.store import Store
 from polyagent.ports.tools import Tools
 from polyagent.usecases.agents import ManageAgents
@@ -40,8 +43,11 @@ class Ground(Protocol):
 
     clock: Clock
     pace_s: float
+    queue: Queue
 
     def runs(self) -> Runs: ...
+
+    def backlog(self) -> Backlog: ...
 
     def journal(self) -> Journal: ...
 
@@ -77,16 +83,27 @@ class Process:
         runs: Runs = faulty(Runs, ground.runs(), plan)
         store: Store = faulty(Store, ground.store(), plan)
         events: Events = faulty(Events, MemoryEvents(120, ground.clock), plan)
+        signals: Signals = faulty(Signals, MemorySignals(), plan)
+        queue: Queue = faulty(Queue, ground.queue, plan)
+        backlog: Backlog = faulty(Backlog, ground.backlog(), plan)
         models: Models = faulty(Models, ScriptModels(ground.clock, ground.pace_s), plan)
         tools: Tools = faulty(Tools, ScriptTools(ground.clock, ground.pace_s, ledger, name), plan)
         meter = PrometheusMeter()
         execute = _Execution(journal, models, tools, events, clock, meter, DEFAULTS)
         self.local = LocalExecutor(
-            execute, journal, events, clock, concurrent_runs=CONCURRENT_RUNS, drain_s=DRAIN_S
+            execute,
+            journal,
+            events,
+            signals,
+            clock,
+            queue,
+            backlog,
+            concurrent_runs=CONCURRENT_RUNS,
+            drain_s=DRAIN_S,
         )
         executor: Executor = faulty(Executor, self.local, plan)
         self.send = SendChat(runs, executor, models, tools)
-        self.follow = FollowRun(runs, events)
+        self.follow = FollowRun(runs, events, clock)
         self.manage = ManageRuns(runs, executor)
         self.sessions = ManageSessions(store, executor)
         self.agents = ManageAgents(store, tools, models, clock)

@@ -28,7 +28,8 @@ from polyagent.domain.event import (
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import Admitted, Run, Spec
 from polyagent.domain.usage import Usage
-from polyagent.usecases.follow_run import PAGE, FollowRun
+from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.following.reading import PAGE
 from tests.virtual import LoopClock, run_virtually
 
 ALICE = Actor(user_id=new_id(), workspace_id=DEFAULT_WORKSPACE, role="member")
@@ -50,7 +51,8 @@ class Desk:
         self.state = State()
         self.processes = [MemoryEvents(120, self.clock) for _ in range(2)]
         self.follows = [
-            FollowRun(MemoryRuns(self.state, self.clock), events) for events in self.processes
+            FollowRun(MemoryRuns(self.state, self.clock), events, self.clock)
+            for events in self.processes
         ]
         self.shown: list[Event] = []
         self.run = self._admit()
@@ -86,7 +88,7 @@ class Desk:
     async def happens(self, epochs: Epochs, *, ends: bool, pause_s: float = 0.0) -> None:
         for epoch, marks in enumerate(epochs, 1):
             events = self.processes[epoch % 2]
-            events.open(self.run.id, None)
+            events.open(self.run.id, epoch)
             begins = RunStarted(self.run.agent_id, 1, 1) if epoch == 1 else _resumed(epoch)
             bodies = [begins, *map(_body, marks)]
             if ends and epoch == len(epochs):
@@ -271,6 +273,6 @@ async def test_a_run_that_ends_while_its_reader_is_checked_is_not_over_for_it() 
                 await desk.tells(desk.processes[0], EPOCH + 2, end, is_lost=True)
             return answer
 
-    follow = FollowRun(Ending(desk.state, desk.clock), desk.processes[0])
+    follow = FollowRun(Ending(desk.state, desk.clock), desk.processes[0], desk.clock)
 
     assert await follow.check(ALICE, desk.run.id, EPOCH + 1)

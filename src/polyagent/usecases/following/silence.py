@@ -32,8 +32,9 @@ class Silence:
             yield
         finally:
             self._readings.discard(reading)
-            if not self._readings:
+            if not self._readings and self._task is not None:
                 self._task.cancel()
+                self._task = None  # it is done only later
 
     async def _watch(self) -> None:
         while True:
