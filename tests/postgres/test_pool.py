@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.errors import translated
@@ -253,3 +255,17 @@ def test_both_pools_together_stay_within_the_limit(most: int) -> None:
 
     assert hot + managed == most
     assert min(hot, managed) >= 1
+
+
+async def test_the_text_of_an_error_holds_no_parameters(postgres_url: str) -> None:
+    engine = open_engine(Database(url=postgres_url))
+    try:
+        async with engine.connect() as connection:
+            with pytest.raises(DBAPIError) as caught:
+                await connection.execute(
+                    text("SELECT nothing, CAST(:it AS text)"), {"it": "a hash"}
+                )
+    finally:
+        await engine.dispose()
+
+    assert "a hash" not in str(caught.value)

@@ -127,6 +127,12 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_left_alone(tmp_path: 
     loaded(tmp_path, POLYAGENT_SERVER_PORT="tcp://10.0.0.1:8080", POLYAGENT_PORT="tcp://10.0.0.1")
 
 
+def test_a_database_may_have_several_hosts(tmp_path: Path) -> None:
+    url = "postgres://me@one:5432,two:5433/db"
+
+    assert loaded(tmp_path, DATABASE_URL=url).database.url == url
+
+
 def test_fewer_open_connections_mean_fewer_idle_ones(tmp_path: Path) -> None:
     settings = loaded(tmp_path, POLYAGENT_DATABASE__MAX_OPEN_CONNS="3")
 
@@ -164,6 +170,16 @@ def test_fewer_open_connections_mean_fewer_idle_ones(tmp_path: Path) -> None:
             {"REDIS_URL": "http://host"},
             "redis.url is 'http://host', but must be redis://host:6379/0, rediss:// or unix:// "
             "or null (environment variable REDIS_URL).",
+        ),
+        (
+            {"REDIS_URL": "redis://:p@ss@host:99999/0"},
+            "redis.url is 'redis://:***@host:99999/0', but must be redis://host:6379/0, rediss:// "
+            "or unix:// or null (environment variable REDIS_URL).",
+        ),
+        (
+            {"PYTHON_AI_URL": "http://[::1/v1"},
+            "ai.url is 'http://[::1/v1', but must be an http:// or https:// address or null "
+            "(environment variable PYTHON_AI_URL).",
         ),
         (
             {"PYTHON_AI_URL": "localhost:8000"},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -67,9 +68,17 @@ def _converted(key: str, given: Given) -> Any:
     try:
         if isinstance(value, str) and wording.is_list(hint):
             value = _listed(value)
-        return msgspec.convert(value, hint, strict=False)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        converted = msgspec.convert(value, hint, strict=False)
+        _require_port(converted)
+    except (ValueError, msgspec.DecodeError) as error:
         raise _wrong(key, given, wording.allowed(hint)) from error
+    return converted
+
+
+def _require_port(value: Any) -> None:
+    """Raise `ValueError` for an address whose port is none; PostgreSQL's may name several hosts."""
+    if isinstance(value, str) and "://" in value and not value.startswith("postgres"):
+        _ = urlsplit(value).port
 
 
 def _listed(text: str) -> Any:

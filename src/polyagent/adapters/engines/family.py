@@ -165,4 +165,4 @@ def _prepared(output: IO[bytes]) -> Prepared:
 
 def _last_line(log: Path) -> str | None:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else None
+    return lines[-1].removeprefix("polyagent: ") if lines else None

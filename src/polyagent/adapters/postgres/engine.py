@@ -29,6 +29,7 @@ def open_engine(settings: Database) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=settings.connect_timeout_s,
         pool_recycle=settings.max_lifetime,
+        hide_parameters=True,  # an error's text would hold them: passwords' hashes, mail addresses
         json_serializer=json_text,
         json_deserializer=str,
     )
