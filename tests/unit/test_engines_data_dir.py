@@ -39,6 +39,26 @@ def test_a_directory_of_a_newer_version_is_refused(data: DataDir) -> None:
         data.open()
 
 
+def test_a_directory_that_somebody_else_uses_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+
+    with pytest.raises(EngineError, match="has a directory model already"):
+        DataDir(tmp_path).open()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    with pytest.raises(EngineError, match="not a data directory"):
+        reset(tmp_path)
+
+
+def test_settings_and_secrets_may_be_there_before_the_first_start(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("server: {port: 1}")
+    (tmp_path / "jwt.secret").write_text("x" * 32)
+
+    DataDir(tmp_path).open()
+
+    assert DataDir(tmp_path).secret("jwt.secret") == "x" * 32
+
+
 def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 

@@ -20,17 +20,8 @@ SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 LONGEST_SOCKET = "valkey/.s.PGSQL.5432"
 
 SECRETS = ("jwt.secret", "pg.password", "pg.admin.password", "valkey.password", "model.key")
-OURS = (
-    "pg",
-    "pg.new",
-    "valkey",
-    "model",
-    "engines",
-    "logs",
-    "endpoints.json",
-    "chat_history",
-    *SECRETS,
-)
+DIRECTORIES = ("pg", "pg.new", "valkey", "model", "engines", "logs")
+OURS = (*DIRECTORIES, "endpoints.json", "chat_history", *SECRETS)
 
 
 class DataDir:
@@ -62,12 +53,22 @@ class DataDir:
 
     def _check_version(self) -> None:
         if not self._version.exists():
+            self._check_vacant()
             self._version.write_text(f"{LAYOUT}\n")
         layout = self._version.read_text().strip()
         if layout != str(LAYOUT):
             raise EngineError(
                 f"{self.path} has layout {layout[:20]!r}, and this version of PolyAgent knows {LAYOUT}:"
                 " start the version that wrote it, or choose another --data-dir"
+            )
+
+    def _check_vacant(self) -> None:
+        """Refuse a directory that somebody else uses: `up` would take over what has our names, `reset` delete it."""
+        taken = next((name for name in DIRECTORIES if (self.path / name).exists()), None)
+        if taken is not None:
+            raise EngineError(
+                f"{self.path} is no data directory of PolyAgent and has a directory {taken} already:"
+                " choose another --data-dir"
             )
 
     def _check_space(self) -> None:

@@ -149,9 +149,10 @@ class Service:
                         return response
                     refusal = await self._wire.error_of(response)
             self._breaker.answered()
-            self._habits = habits.after(response.status_code, refusal)
-            if self._habits == habits:
+            learned = habits.after(response.status_code, refusal)
+            if learned == habits:
                 raise self._failure(prompt, model, response, refusal)
+            self._habits = learned
 
     def _failure(
         self, prompt: Prompt, model: str, response: httpx.Response, refusal: bytes
