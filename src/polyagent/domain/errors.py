@@ -219,12 +219,6 @@ class ToolInDoubt(PolyAgentError):
     code = "tool_in_doubt"
 
 
-class RunPoisoned(PolyAgentError):
-    """Three processes in a row died with this run before it made a step."""
-
-    code = "run_poisoned"
-
-
 class Fenced(PolyAgentError):
     """Another process has taken the run over: stop at once and write nothing more."""
 

@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from typing import Protocol
 
 from polyagent.domain.health import Component
@@ -9,6 +8,3 @@ class Probe(Protocol):
 
     async def check(self) -> Component:
         """Look at it; never raises, and answers within two seconds."""
-
-
-Probes = Mapping[str, Probe]
