@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -41,37 +41,11 @@ from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.store import Store
 from polyagent.ports.upkeep import Upkeep
+from tests.contract.rows import Rows
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 QUEUED_RUNS = 100
 DONE = ToolResult(state="done", result={"is": 42})
-
-
-class Rows(Protocol):
-    """What the contracts need of the adapters beside their ports."""
-
-    async def put_agent(self, agent: Agent) -> None: ...
-
-    async def hide_session(self, session_id: UUID) -> None: ...
-
-    async def events(self, run_id: UUID) -> Sequence[Event]:
-        """Return what is journaled, of a run of a deleted session too."""
-
-    async def remains(self, run: Run) -> set[str]:
-        """Name the tables that hold something of a run or its session."""
-
-    async def keys(self) -> int:
-        """Count the idempotency keys that are there, expired or not."""
-
-    async def expire_lease(self, worker_id: UUID) -> None: ...
-
-    async def is_application(self, actor: Actor) -> None:
-        """Mark a user as an application."""
-
-    async def waits(self, run_id: UUID, *, decided: bool) -> None:
-        """Let a run wait for an approval, or be ready to go on after one."""
-
-    async def expire_keys(self) -> None: ...
 
 
 class Office:

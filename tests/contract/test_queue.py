@@ -1,54 +1,29 @@
 """The order of turns: the queue in memory and the one in Redis."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.redis.client import redis_client
-from polyagent.adapters.redis.queue.queue import BLOCK_S, RedisQueue
 from polyagent.domain.ids import new_id
-from polyagent.domain.queue import Entry, Sweep, who
+from polyagent.domain.queue import Sweep, who
 from polyagent.ports.queue import Queue
 from polyagent.settings import Redis
+from tests.contract.queues import (
+    ANN,
+    BOB,
+    CAY,
+    PATIENCE_S,
+    USERS,
+    entry,
+    in_time,
+    redis_queue,
+    rest,
+)
 from tests.engines import Valkey
-
-PATIENCE_S = 30
-USERS = [who(new_id()) for _ in range(5)]
-ANN, BOB, CAY, *_ = USERS
-ALL = 10_000
-
-
-def entry(user: bytes = ANN, priority: int = 5, delay_s: float = 0.0) -> Entry:
-    return Entry(id=new_id(), priority=priority, who=user, delay_s=delay_s)
-
-
-async def rest(queue: Queue) -> list[Entry]:
-    return list(await queue.take(ALL, 0))
-
-
-async def in_time(queue: Queue, n: int = 1) -> list[Entry]:
-    """Wait for `n` entries."""
-    taken: list[Entry] = []
-    async with asyncio.timeout(PATIENCE_S):
-        while len(taken) < n:
-            taken += await queue.take(n - len(taken), BLOCK_S)
-    return taken
-
-
-@asynccontextmanager
-async def redis_queue(url: str, name: str | None = None) -> AsyncIterator[RedisQueue]:
-    where = Redis(url=url, timeout_s=PATIENCE_S)
-    async with redis_client(where) as client, redis_client(where, block_s=BLOCK_S) as blocking:
-        queue = RedisQueue(client, blocking, name or str(new_id()))
-        yield queue
-        await queue.close()
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -247,74 +222,3 @@ def test_who_is_sixteen_bytes_and_no_text() -> None:
     assert {len(each) for each in hashes} == {16}
     assert len({*hashes, who(new_id(), "carol")}) == 1 + len(names) - 1
     assert hashes[2] == who(user_id, "carol")
-
-
-Deed = tuple[int, int] | int
-"""A user and a priority to put, or how many to take."""
-
-TURNS_AT_MOST = 2
-"""How often another user of the same priority is served before one who waits."""
-
-DEEDS = st.lists(
-    st.one_of(
-        st.tuples(st.integers(0, len(USERS) - 1), st.integers(0, 9)),
-        st.tuples(st.integers(0, 1), st.sampled_from([8, 9])),
-        st.integers(1, 5),
-    ),
-    max_size=80,
-)
-
-
-class Witness:
-    """Holds what is taken against what may be: the order of each user, and nobody passed over."""
-
-    def __init__(self) -> None:
-        self.waiting: dict[tuple[int, bytes], list[Entry]] = {}
-        self._passed_over: Counter[tuple[int, bytes, bytes]] = Counter()
-
-    def put(self, entry: Entry) -> None:
-        self.waiting.setdefault((entry.priority, entry.who), []).append(entry)
-
-    def took(self, entry: Entry) -> None:
-        own = self.waiting[entry.priority, entry.who]
-        assert entry == own.pop(0)
-        if not own:
-            del self.waiting[entry.priority, entry.who]
-        for priority, user in self.waiting:
-            if priority == entry.priority and user != entry.who:
-                self._passed_over[priority, user, entry.who] += 1
-                assert self._passed_over[priority, user, entry.who] <= TURNS_AT_MOST
-        for user in USERS:
-            self._passed_over.pop((entry.priority, entry.who, user), None)
-
-
-async def _lives(queue: Queue, deeds: Sequence[Deed]) -> None:
-    """Do the deeds, then empty the queue."""
-    witness = Witness()
-    for deed in [*deeds, *[10] * len(deeds)]:
-        if isinstance(deed, tuple):
-            put = entry(USERS[deed[0]], deed[1])
-            witness.put(put)
-            await queue.put([put])
-        else:
-            for taken in await queue.take(deed, 0):
-                witness.took(taken)
-    assert not witness.waiting
-    assert await rest(queue) == []
-
-
-@given(DEEDS)
-def test_every_entry_is_taken_once_in_the_order_of_its_user_in_memory(deeds: list[Deed]) -> None:
-    asyncio.run(_lives(MemoryQueue(), deeds))
-
-
-@settings(max_examples=40, deadline=None)
-@given(DEEDS)
-def test_every_entry_is_taken_once_in_the_order_of_its_user_in_redis(
-    redis_url: str, deeds: list[Deed]
-) -> None:
-    async def lives() -> None:
-        async with redis_queue(redis_url) as queue:
-            await _lives(queue, deeds)
-
-    asyncio.run(lives())

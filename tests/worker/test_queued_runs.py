@@ -181,3 +181,16 @@ async def test_a_process_that_drains_leaves_the_queue_to_others(fleet: Fleet) ->
     second = await fleet.joins()
 
     assert await second.ends(fleet.ann, run) == ["completed"]
+
+
+async def test_a_place_that_was_taken_meanwhile_is_not_given_twice(fleet: Fleet) -> None:
+    gateway, small = await fleet.idle(), await fleet.joins(places=1)
+    fleet.models.gate.clear()
+    await small.asks(fleet.ann, "first")
+    run = await gateway.queues(fleet.ann, "second")
+    large = await fleet.joins()
+
+    await fleet.asked(2)
+
+    assert (small.executor.free, large.executor.free) == (0, 15)
+    assert (await gateway.runs.get(fleet.ann, run.id)).status == "running"

@@ -1,7 +1,5 @@
 """Statements that give runs to a worker. The order of locks is told in sql_runs.py."""
 
-from polyagent.adapters.postgres.sql_endings import ENDINGS
-
 # 4 how many, 5 run or NULL, 6 whether dead owners count, 7 after how many seconds a beat is stale
 _LEFT_BEHIND = """left_behind AS (
     SELECT r.id, r.owner IS NOT NULL AS is_stalled
@@ -78,17 +76,7 @@ _NAMED = f"""wanted AS (
 )"""  # noqa: S608  # pieces of our own, values are bound
 
 
-def _claim(found: str, claimed: str) -> str:
-    """Return the statement that gives a worker what was `found`.
-
-    1 worker, 2 the most stalls, 3 the error of a run with so many. The planner cannot know how many
-    are found: without the limits of 64 it expects thousands of rows, and reads whole tables to join them.
-    """
-    return f"""
-WITH {found}, claimed AS (
-    SELECT * FROM ({claimed}
-    ) c LIMIT 64
-), r AS (
+_GIVEN = """r AS (
     UPDATE runs r SET
         epoch = r.epoch + 1,
         claimed_at = now(),
@@ -128,7 +116,17 @@ WITH {found}, claimed AS (
     FROM r WHERE status = 'failed'
 ), {ENDINGS}
 SELECT id, epoch FROM r WHERE status = 'running' ORDER BY priority DESC, seq
-"""  # noqa: S608  # pieces of our own, values are bound
+"""
+
+
+def _claim(found: str, claimed: str) -> str:
+    """Return the statement that gives a worker what was `found`.
+
+    1 worker, 2 the most stalls, 3 the error of a run with so many. The planner cannot know how many
+    are found: without the limits of 64 it expects thousands of rows, and reads whole tables to join them.
+    """
+    some = f"SELECT * FROM ({claimed}\n    ) c LIMIT 64"  # noqa: S608  # pieces of our own
+    return f"WITH {found}, claimed AS (\n    {some}\n), {_GIVEN}"
 
 
 CLAIM = _claim(f"{_LEFT_BEHIND}, {_SCANNED}", f"{_LEFT}\n        UNION ALL{_FIRST}")
