@@ -9,6 +9,7 @@ from uuid import UUID
 from dishka import AsyncContainer, Provider, Scope
 
 from polyagent.adapters.memory.models import ScriptedModels
+from polyagent.adapters.redis.client import redis_client
 from polyagent.adapters.worker.executor import LocalExecutor
 from polyagent.app import container
 from polyagent.domain.account import DEFAULT_WORKSPACE, Actor
@@ -123,6 +124,12 @@ class Fleet:
             while len(self.models.asked) < n:
                 await asyncio.sleep(POLL_S)
         return self.models.asked
+
+    async def waiting(self, n: int) -> None:
+        """Wait until so many processes wait for what comes into the queue."""
+        async with redis_client(self._redis) as redis, asyncio.timeout(PATIENCE_S):
+            while (await redis.info("clients"))["blocked_clients"] < n:
+                await asyncio.sleep(POLL_S)
 
     @asynccontextmanager
     async def _use_cases(self, *, places: int) -> AsyncIterator[AsyncContainer]:

@@ -186,6 +186,7 @@ async def test_a_process_that_drains_leaves_the_queue_to_others(fleet: Fleet) ->
 async def test_a_place_that_was_taken_meanwhile_is_not_given_twice(fleet: Fleet) -> None:
     gateway, small = await fleet.idle(), await fleet.joins(places=1)
     fleet.models.gate.clear()
+    await fleet.waiting(1)
     await small.asks(fleet.ann, "first")
     run = await gateway.queues(fleet.ann, "second")
     large = await fleet.joins()
