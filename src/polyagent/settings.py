@@ -123,13 +123,14 @@ class Queue(Section, frozen=True):
 
 
 class Limits(Section, frozen=True):
-    """What a run may use where its agent does not say less; runs at once are counted per process."""
+    """What a run may use where its agent does not say less; runs at once and open sockets count per process."""
 
     max_steps: Annotated[int, Meta(ge=1, le=1000)] = 20
     max_output_tokens: Count = 100_000
     run_timeout_s: Seconds = 600
     concurrent_runs: Count = 64
     queued_runs: Count = 100
+    sockets: Annotated[int, Meta(ge=1, le=12_000)] = 4096
     live_log_s: Seconds = 120
 
 

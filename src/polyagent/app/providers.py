@@ -16,6 +16,7 @@ from polyagent.usecases.follow_run import FollowRun
 from polyagent.usecases.health import CheckHealth
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.sessions import ManageSessions
+from polyagent.usecases.tickets import ManageTickets
 from polyagent.usecases.tools import UseTools
 
 
@@ -66,6 +67,7 @@ class UseCaseProvider(Provider):
     runs = provide(ManageRuns)
     follow = provide(FollowRun)
     tools = provide(UseTools)
+    tickets = provide(ManageTickets)
     execute = provide(ExecuteRun)
     answer_once = provide(AnswerOnce)
 

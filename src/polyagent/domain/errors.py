@@ -132,6 +132,12 @@ class Limited(PolyAgentError):
         self.retry_after_s = retry_after_s
 
 
+class TooManyOpen(Limited):
+    """What is open at once has a bound: close some of it."""
+
+    code = "limited"
+
+
 class Unavailable(PolyAgentError):
     """A dependency is away; it is worth another try after `retry_after_s`."""
 

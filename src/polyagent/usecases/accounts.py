@@ -45,7 +45,7 @@ class LogIn:
 
 
 class Authenticate:
-    """Find out who a token stands for. A verdict is trusted for five seconds."""
+    """Find out who a token stands for. What the store says is trusted for five seconds."""
 
     def __init__(self, store: Store, tokens: TokenRing, clock: Clock) -> None:
         self._store = store
@@ -53,9 +53,12 @@ class Authenticate:
         self._clock = clock
         self._trusted: dict[UUID, tuple[float, Account]] = {}
 
-    async def __call__(self, token: str) -> Actor:
-        """Raises `Unauthenticated`."""
-        claims = self._tokens.verify(token)
+    def claims(self, token: str) -> Claims:
+        """Return what a token says. Raises `Unauthenticated`."""
+        return self._tokens.verify(token)
+
+    async def __call__(self, claims: Claims) -> Actor:
+        """Return whom the claims of a token stand for now. Raises `Unauthenticated`."""
         account = await self._account(claims)
         if account.user.status != "active" or account.session_version != claims.session_version:
             raise Unauthenticated("This token was revoked: log in again.")

@@ -10,9 +10,10 @@ from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import BaseRoute
 
-from polyagent.domain.account import Permission
+from polyagent.domain.account import Claims, Permission
 from polyagent.domain.errors import Unauthenticated
 from polyagent.usecases.accounts import Authenticate
+from polyagent.usecases.tickets import ManageTickets
 
 PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
 MAX_TOKEN = 8192
@@ -29,10 +30,21 @@ class Guard:
     ) -> None:
         if _is_options(handler) or handler.opt["permission"] == "public":
             return
-        authenticate = await self._container.get(Authenticate)
-        actor = await authenticate(bearer(connection.headers.get("authorization")))
+        claims = await self._claims(connection, handler)
+        actor = await (await self._container.get(Authenticate))(claims)
         actor.require(handler.opt["permission"])
         connection.scope["user"] = actor
+        connection.scope["auth"] = claims
+
+    async def _claims(
+        self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+    ) -> Claims:
+        header = connection.headers.get("authorization")
+        ticket = connection.query_params.get("ticket")
+        if header is None and ticket is not None and handler.opt.get("takes_ticket"):
+            tickets = await self._container.get(ManageTickets)
+            return await tickets.redeem(ticket, connection.scope["path"])
+        return (await self._container.get(Authenticate)).claims(bearer(header))
 
 
 def bearer(header: str | None) -> str:

@@ -10,7 +10,7 @@ from litestar import Request
 from litestar.datastructures import State
 
 from polyagent.adapters.http.errors import MediaTypeUnsupported
-from polyagent.domain.account import Actor
+from polyagent.domain.account import Actor, Claims
 from polyagent.domain.errors import Invalid
 from polyagent.domain.misfit import misfit
 
@@ -23,8 +23,8 @@ _STEPS = dict(zip(b"[{]}", (1, 1, -1, -1), strict=True))
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-class Call(Request[Actor, None, State]):
-    """`user` is the actor, on every route but the public ones."""
+class Call(Request[Actor, Claims, State]):
+    """`user` is the actor and `auth` its credentials, on every route but the public ones."""
 
     async def json(self) -> Any:
         """Decode the body as the type that the handler declares, without making numbers of texts.
@@ -32,12 +32,8 @@ class Call(Request[Actor, None, State]):
         Raises `Invalid` with pointers to what is wrong, `MediaTypeUnsupported`.
         """
         self._require_json()
-        body = await self.body()
-        _require_shallow(body)
-        if b"\\u0000" in body and _NUL.search(body):
-            raise Invalid("The body has the character NUL in a text: it cannot be stored.")
         field = self.route_handler.parsed_data_field
-        return _decode(body, field.annotation if field else Any)
+        return decoded(await self.body(), field.annotation if field else Any)
 
     def _require_json(self) -> None:
         media_type = self.headers.get("content-type", "application/json").partition(";")[0].strip()
@@ -45,6 +41,14 @@ class Call(Request[Actor, None, State]):
             raise MediaTypeUnsupported(
                 f"The body must be application/json, not {media_type[:100]}."
             )
+
+
+def decoded(body: bytes, annotation: Any) -> Any:
+    """Decode JSON that a client sent. Raises `Invalid` with pointers to what is wrong."""
+    _require_shallow(body)
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Invalid("The body has the character NUL in a text: it cannot be stored.")
+    return _decode(body, annotation)
 
 
 def _require_shallow(body: bytes) -> None:

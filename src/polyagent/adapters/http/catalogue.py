@@ -52,6 +52,7 @@ CATALOGUE: dict[str, Entry] = {
         422, "The key stands for another request. Use a new one for each thing that you ask."
     ),
     "rate_limited": Entry(429, "Try again after the seconds in `Retry-After`."),
+    "limited": Entry(429, "Too much is open at once. Close some of it, or try again later."),
     "unavailable": Entry(503, "Something that the server needs is away. Try again later."),
     "store_unavailable": Entry(503, "The database is away. Try again after `Retry-After`."),
     "stopping": Entry(503, "This process is about to end. Try again: another takes over."),

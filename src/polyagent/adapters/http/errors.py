@@ -83,15 +83,22 @@ _OF_STATUS: dict[int, PolyAgentError] = {
 }
 
 
-def problem_of(error: PolyAgentError, scope: Mapping[str, Any]) -> Problem:
+def public(error: PolyAgentError) -> tuple[int, str, str]:
+    """Return the status, code and detail that clients may see: nothing of a defect of ours."""
     code = error.failed_as if isinstance(error, RunUnanswered) else error.code
     status = entry(code).status
-    shown = code if status != 500 else INTERNAL
+    if status == 500:
+        return status, INTERNAL, "Something went wrong on the server."
+    return status, code, error.detail
+
+
+def problem_of(error: PolyAgentError, scope: Mapping[str, Any]) -> Problem:
+    status, shown, detail = public(error)
     return Problem(
         type=f"/problems/{shown}",
         title=title(shown),
         status=status,
-        detail=error.detail if status != 500 else "Something went wrong on the server.",
+        detail=detail,
         instance=quote(scope["path"], errors="replace"),
         code=shown,
         request_id=scope["state"]["request_id"],

@@ -28,6 +28,7 @@ from polyagent.domain.chat import Ask, ForkSession, Message, PatchSession, Sessi
 from polyagent.domain.health import Health
 from polyagent.domain.page import Page
 from polyagent.domain.run import Answer, Run
+from polyagent.domain.ticket import NewTicket, Ticket
 from polyagent.domain.tool import Executed, ExecuteTool, Tool
 
 Dependencies = Mapping[str, Provide]
@@ -41,6 +42,7 @@ with a stable `code`; `/problems/<code>` says what to do.
 TYPES = (
     *(Problem, ProblemKind, Alive, Health, Login, NewUser, Tokens, User, Agent, NewAgent),
     *(Ask, Answer, ForkSession, Message, PatchSession, Session, Run, Executed, ExecuteTool, Tool),
+    *(NewTicket, Ticket),
     *(Page[User], Page[Agent], Page[Session], Page[Message], Page[Run], Page[Tool]),
     event.EventBody,
 )
@@ -60,6 +62,17 @@ EVENT_PAGE: dict[str, Any] = {
 TRUNCATED: dict[str, Any] = {
     "type": "boolean",
     "description": "Its longest texts were cut: the whole is in the session's messages.",
+}
+TICKET: dict[str, Any] = {
+    "name": "ticket",
+    "in": "query",
+    "description": "In the place of the header, which an `EventSource` cannot send.",
+    "schema": {"type": "string"},
+}
+TICKET_EXAMPLES = {
+    "socket": {"value": {"for": "/ws"}},
+    "session": {"value": {"for": "/ws/chat/01990000-0000-7000-8000-000000000000"}},
+    "run": {"value": {"for": "/api/v1/runs/01990000-0000-7000-8000-000000000000/events"}},
 }
 CHAT_EXAMPLE = {"message": "What is 17 * 23?", "agent_type": "general"}
 _PAGE = re.compile(rb"Page_(?:\w+\.)*(\w+)_")
@@ -173,6 +186,9 @@ def _amend(operations: dict[str, dict[str, Any]]) -> None:
         "content": dict(chat["responses"]["200"]["content"]),
     }
     chat["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
+    made = operations["create_ticket"]["requestBody"]["content"]["application/json"]
+    made["examples"] = TICKET_EXAMPLES
+    operations["list_run_events"]["parameters"].append(TICKET)
     followed = operations["list_run_events"]["responses"]
     followed["200"]["content"] = {
         "text/event-stream": {"schema": EVENTS},

@@ -11,6 +11,7 @@ from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
+from polyagent.adapters.memory.tickets import MemoryTickets
 from polyagent.adapters.memory.upkeep import MemoryUpkeep
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
@@ -20,6 +21,7 @@ from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
 from polyagent.ports.store import Store
+from polyagent.ports.tickets import Tickets
 from polyagent.ports.upkeep import Upkeep
 from polyagent.settings import Limits
 
@@ -58,6 +60,10 @@ class MemoryProvider(Provider):
     @provide
     def upkeep(self, state: State, clock: Clock) -> Upkeep:
         return MemoryUpkeep(state, clock)
+
+    @provide
+    def tickets(self, clock: Clock) -> Tickets:
+        return MemoryTickets(clock)
 
 
 class LiveLogsProvider(Provider):

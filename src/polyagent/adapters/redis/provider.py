@@ -9,11 +9,13 @@ from polyagent.adapters.redis.client import redis_client
 from polyagent.adapters.redis.live.events import RedisEvents
 from polyagent.adapters.redis.probe import RedisProbe
 from polyagent.adapters.redis.queue.queue import BLOCK_S, RedisQueue
+from polyagent.adapters.redis.tickets import RedisTickets
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
 from polyagent.ports.queue import Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
+from polyagent.ports.tickets import Tickets
 from polyagent.settings import Limits, Redis
 
 
@@ -37,6 +39,10 @@ class RedisProvider(Provider):
     @provide
     def probe(self, client: RedisClient, clock: Clock) -> RedisProbe:
         return RedisProbe(client, clock)
+
+    @provide
+    def tickets(self, client: RedisClient) -> Tickets:
+        return RedisTickets(client)
 
 
 class RedisEventsProvider(Provider):

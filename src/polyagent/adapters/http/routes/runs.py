@@ -90,7 +90,12 @@ class RunController(Controller):
         """Cancel a run"""
         return await runs.cancel(request.user, run_id)
 
-    @get("/{run_id:uuid}/events", permission="chat", operation_id="list_run_events")
+    @get(
+        "/{run_id:uuid}/events",
+        permission="chat",
+        takes_ticket=True,
+        operation_id="list_run_events",
+    )
     @inject
     async def events(
         self,

@@ -1,0 +1,1 @@
+"""WebSockets: any number of runs over one connection."""

@@ -1,0 +1,109 @@
+"""What clients and the server say over a socket, one JSON object a frame."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from polyagent.adapters.http.call import decoded
+from polyagent.adapters.http.errors import public
+from polyagent.domain.chat import Ask
+from polyagent.domain.errors import PolyAgentError
+from polyagent.domain.event import Event
+
+FrameId = Annotated[str, msgspec.Meta(max_length=200)] | int | None
+"""The client's own name for a frame."""
+
+
+class Frame(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True
+):
+    id: FrameId = None
+
+
+class Auth(Frame, frozen=True, tag="auth"):
+    token: str
+
+
+class Chat(Ask, frozen=True, kw_only=True, tag_field="type", tag="chat"):
+    id: FrameId = None
+
+
+class Watch(Frame, frozen=True, kw_only=True, tag="watch"):
+    """`after` is told apart from other integers by `asks.chatting.cursor`: it may have 400 digits."""
+
+    run_id: UUID
+    after: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Unwatch(Frame, frozen=True, tag="unwatch"):
+    run_id: UUID
+
+
+class Cancel(Frame, frozen=True, tag="cancel"):
+    run_id: UUID
+
+
+class Approve(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="approve"):
+    """Of a later version, whatever it says."""
+
+    id: FrameId = None
+
+
+class Ping(Frame, frozen=True, tag="ping"):
+    pass
+
+
+ClientFrame = Auth | Chat | Watch | Unwatch | Cancel | Approve | Ping
+
+PONG = b'{"type":"pong"}'
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Named(msgspec.Struct):
+    id: FrameId = None
+
+
+class _Reply(msgspec.Struct, omit_defaults=True):
+    reply_to: FrameId = None
+
+
+class _Ok(_Reply, tag_field="type", tag="ok"):
+    pass
+
+
+class _Error(_Reply, kw_only=True, tag_field="type", tag="error"):
+    code: str
+    detail: str
+    retryable: bool
+
+
+def read(text: bytes) -> ClientFrame:
+    """Raises `Invalid`."""
+    frame: ClientFrame = decoded(text, ClientFrame)
+    return frame
+
+
+def name_of(text: bytes) -> FrameId:
+    """Return the name of a frame that may be anything at all."""
+    try:
+        return msgspec.json.decode(text, type=_Named).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def ok(reply_to: FrameId) -> bytes:
+    return _encode(_Ok(reply_to=reply_to))
+
+
+def error(of: PolyAgentError, reply_to: FrameId = None) -> bytes:
+    _, code, detail = public(of)
+    return _encode(_Error(code=code, detail=detail, retryable=of.retryable, reply_to=reply_to))
+
+
+def event(of: Event, reply_to: FrameId = None) -> bytes:
+    wire = of.wire()
+    if reply_to is None:
+        return wire
+    return wire[:-1] + b"," + _encode(_Reply(reply_to=reply_to))[1:]
