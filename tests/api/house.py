@@ -93,7 +93,7 @@ class HouseProvider(Provider):
 
 
 class House:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *overrides: Provider) -> None:
         self.models = GatedModels()
         self.postgres = Switch()
         self.drain = Drain()
@@ -110,6 +110,7 @@ class House:
             WorkerProvider(),
             UseCaseProvider(),
             HouseProvider(self.models, self.postgres),
+            *overrides,
             context={Settings: settings},
         )
         self.app = build(self.container, settings, self.drain, lifespan=[self._living])

@@ -131,6 +131,14 @@ class Tail(msgspec.Struct, frozen=True):
     is_final: bool
 
 
+class Sighting(msgspec.Struct, frozen=True):
+    """A run of a session that somebody watches."""
+
+    session_id: UUID
+    run_id: UUID
+    is_final: bool
+
+
 class Lease(msgspec.Struct, frozen=True):
     """The right to execute a run: `epoch` is the fencing token, raised by each claim."""
 

@@ -14,7 +14,17 @@ from polyagent.domain.agent import Agent, AgentType
 from polyagent.domain.chat import Message, Session
 from polyagent.domain.event import Event
 from polyagent.domain.page import Page, PageAsk
-from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Run, RunStatus, Tail
+from polyagent.domain.run import (
+    Admitted,
+    IdempotencyKey,
+    NewRun,
+    Run,
+    RunStatus,
+    Sighting,
+    Tail,
+)
+
+NEWEST = 8
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +87,12 @@ class Runs(Protocol):
         self, actor: Actor, run_id: UUID, after: int, *, limit: int = 1000
     ) -> tuple[Run, Sequence[Event]]:
         """Return the run and its journaled events with ids over `after`, in order. Raises `NotFound`."""
+
+    async def latest(self, actor: Actor, session_ids: Sequence[UUID]) -> Sequence[Sighting]:
+        """Return each session's runs that have not ended, and its `NEWEST` newest, oldest first.
+
+        A session that is not there, or is not the actor's, has none.
+        """
 
     async def cancel(self, actor: Actor, run_id: UUID) -> Run:
         """Ask for a running run to be cancelled; a queued or waiting one is cancelled there and then.

@@ -1,10 +1,11 @@
 """Runs: read, list, cancel."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from polyagent.domain.account import Actor
 from polyagent.domain.page import Page, PageAsk
-from polyagent.domain.run import Run, RunStatus
+from polyagent.domain.run import Run, RunStatus, Sighting
 from polyagent.ports.executor import Executor
 from polyagent.ports.runs import Runs
 
@@ -31,6 +32,11 @@ class ManageRuns:
         return await self._runs.list(
             actor, page, session_id=session_id, status=status, end_user=end_user
         )
+
+    async def latest(self, actor: Actor, session_ids: Sequence[UUID]) -> Sequence[Sighting]:
+        """Return each session's runs that have not ended, and its newest ones, oldest first."""
+        actor.require("chat")
+        return await self._runs.latest(actor, session_ids)
 
     async def cancel(self, actor: Actor, run_id: UUID) -> Run:
         """Raises `RunFinished`, `NotFound`."""

@@ -8,7 +8,7 @@ from litestar import HttpMethod
 from litestar.connection import ASGIConnection
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
-from litestar.routes import BaseRoute
+from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
 
 from polyagent.domain.account import Claims, Permission
 from polyagent.domain.errors import Unauthenticated
@@ -59,9 +59,15 @@ def bearer(header: str | None) -> str:
 def require_permissions(routes: Iterable[BaseRoute]) -> None:
     """Refuse to start with a handler that does not say who may call it."""
     for route in routes:
-        for handler in getattr(route, "route_handlers", ()):
+        for handler in _handlers(route):
             if not _is_options(handler) and handler.opt.get("permission") not in PERMISSIONS:
                 raise ImproperlyConfiguredException(f"{handler} at {route.path}: no permission")
+
+
+def _handlers(route: BaseRoute) -> Iterable[BaseRouteHandler]:
+    if isinstance(route, HTTPRoute):
+        return route.route_handlers
+    return (route.route_handler,) if isinstance(route, ASGIRoute | WebSocketRoute) else ()
 
 
 def _is_options(handler: BaseRouteHandler) -> bool:

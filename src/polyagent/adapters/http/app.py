@@ -26,8 +26,11 @@ from polyagent.adapters.http.routes.metrics import MetricsController
 from polyagent.adapters.http.routes.problems import ProblemController
 from polyagent.adapters.http.routes.runs import RunController
 from polyagent.adapters.http.routes.sessions import SessionController
+from polyagent.adapters.http.routes.tickets import TicketController
 from polyagent.adapters.http.routes.tools import ToolController
 from polyagent.adapters.http.routes.users import UserController
+from polyagent.adapters.http.socket.routes import SocketController
+from polyagent.adapters.http.socket.sockets import Sockets
 from polyagent.domain.errors import PolyAgentError
 from polyagent.settings import Server, Settings
 from polyagent.usecases.follow_run import FollowRun
@@ -46,10 +49,11 @@ def build(
             yield
 
     routes = _routes(settings.server)
+    sockets = Sockets(container, settings, drain)
     app = Litestar(
-        route_handlers=[*routes, DocsController, docs_files()],
+        route_handlers=[*routes, SocketController, DocsController, docs_files()],
         guards=[Guard(container)],
-        dependencies=_dependencies(container, drain, routes),
+        dependencies=_dependencies(container, drain, routes, sockets),
         exception_handlers={
             PolyAgentError: on_error,
             HTTPException: on_framework_error,
@@ -57,7 +61,7 @@ def build(
         },
         request_class=Call,
         request_max_body_size=settings.server.max_body_bytes,
-        lifespan=[draining, *lifespan],
+        lifespan=[draining, *lifespan, sockets.looking],
         openapi_config=None,
         logging_config=None,
     )
@@ -74,13 +78,16 @@ def _routes(settings: Server) -> list[ControllerRouterHandler]:
     )
     return [
         chatting,
-        *(UserController, AgentController, SessionController, ToolController),
+        *(UserController, AgentController, SessionController, ToolController, TicketController),
         *(HealthController, MetricsController, ProblemController),
     ]
 
 
 def _dependencies(
-    container: AsyncContainer, drain: Drain, routes: list[ControllerRouterHandler]
+    container: AsyncContainer,
+    drain: Drain,
+    routes: list[ControllerRouterHandler],
+    sockets: Sockets,
 ) -> dict[str, Provide]:
     async def reader() -> Reader:
         return Reader(await container.get(FollowRun), drain)
@@ -91,7 +98,11 @@ def _dependencies(
         "drain": Provide(lambda: drain, sync_to_thread=False),
     }
     document = Document(routes, found)
-    return {**found, "document": Provide(lambda: document, sync_to_thread=False)}
+    return {
+        **found,
+        "document": Provide(lambda: document, sync_to_thread=False),
+        "sockets": Provide(lambda: sockets, sync_to_thread=False),
+    }
 
 
 def _methods(app: Litestar) -> dict[str, str]:

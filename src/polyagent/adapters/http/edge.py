@@ -43,11 +43,12 @@ class Edge:
         self._methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
-            return
         request_id = _request_id(scope)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
+            if scope["type"] != ScopeType.HTTP:
+                scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+                await self._app(scope, receive, send)
+                return
             await self._http(scope, receive, send, request_id)
 
     async def _http(self, scope: HTTPScope, receive: Receive, send: Send, request_id: str) -> None:
@@ -133,7 +134,7 @@ class _Answer:
         return ", ".join(sorted(methods)).encode()
 
 
-def _request_id(scope: HTTPScope) -> str:
+def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value.decode()

@@ -31,10 +31,11 @@ from polyagent.domain.run import (
     NewRun,
     Run,
     RunStatus,
+    Sighting,
     Tail,
 )
 from polyagent.ports.clock import Clock
-from polyagent.ports.runs import Ground
+from polyagent.ports.runs import NEWEST, Ground
 
 KEY_LIFETIME = timedelta(hours=24)
 QUEUED_RUNS = 100
@@ -254,6 +255,18 @@ class MemoryRuns:
         row = self._visible(actor, run_id)
         events = [event for event in self._state.events[run_id] if event.id > after]
         return self._ledger.told(row), events[:limit]
+
+    async def latest(self, actor: Actor, session_ids: Sequence[UUID]) -> Sequence[Sighting]:
+        found: list[tuple[int, Sighting]] = []
+        for session_id in session_ids:
+            rows = [row for row in self._state.runs_of(session_id) if _sees(actor, row)]
+            newest = sorted(row.run.id.int for row in rows)[-NEWEST:]
+            found += [
+                (row.seq, Sighting(session_id, row.run.id, row.run.is_final))
+                for row in rows
+                if not row.run.is_final or row.run.id.int in newest
+            ]
+        return [sighting for _, sighting in sorted(found, key=lambda pair: pair[0])]
 
     async def cancel(self, actor: Actor, run_id: UUID) -> Run:
         row = self._visible(actor, run_id)

@@ -44,11 +44,12 @@ from polyagent.domain.run import (
     NewRun,
     Run,
     RunStatus,
+    Sighting,
     Tail,
     Work,
 )
 from polyagent.ports.queue import Queue
-from polyagent.ports.runs import Ground
+from polyagent.ports.runs import NEWEST, Ground
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -181,6 +182,11 @@ class PostgresRuns:
         if row is None:
             raise NotFound(f"There is no run {run_id}.")
         return run_of(row["run"]), events_of(row["events"])
+
+    async def latest(self, actor: Actor, session_ids: Sequence[UUID]) -> Sequence[Sighting]:
+        with translated():
+            rows = await self._pool.fetch(sql.LATEST, *_rights(actor), session_ids, NEWEST)
+        return [Sighting(row["session_id"], row["id"], row["is_final"]) for row in rows]
 
     async def tails(self, run_ids: Collection[UUID]) -> Mapping[UUID, Tail]:
         with translated():

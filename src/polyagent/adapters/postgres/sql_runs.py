@@ -198,6 +198,20 @@ LIST = {
     "asc": _LISTED + "AND ($7::uuid IS NULL OR r.id > $7) ORDER BY r.id LIMIT $8",
 }
 
+# 1 workspace, 2 user, 3 is administrator, 4 sessions, 5 how many of each that have ended
+LATEST = """
+SELECT r.session_id, r.id, r.status NOT IN ('queued', 'running', 'waiting') AS is_final
+FROM unnest($4::uuid[]) AS s (id) CROSS JOIN LATERAL (
+    SELECT * FROM runs WHERE session_id = s.id AND status IN ('running', 'waiting')
+    UNION ALL SELECT * FROM runs WHERE session_id = s.id AND status = 'queued'
+    UNION ALL SELECT * FROM (
+        SELECT * FROM runs WHERE session_id = s.id ORDER BY id DESC LIMIT $5
+    ) n WHERE status NOT IN ('queued', 'running', 'waiting')
+) r
+WHERE r.workspace_id = $1 AND (r.user_id = $2 OR $3::boolean) AND NOT r.hidden
+ORDER BY r.seq
+"""
+
 # 1 run
 LOCK = "SELECT FROM runs WHERE id = $1 FOR NO KEY UPDATE"
 

@@ -8,7 +8,7 @@ import msgspec
 from polyagent.adapters.http.call import decoded
 from polyagent.adapters.http.errors import public
 from polyagent.domain.chat import Ask
-from polyagent.domain.errors import PolyAgentError
+from polyagent.domain.errors import Invalid, PolyAgentError
 from polyagent.domain.event import Event
 
 FrameId = Annotated[str, msgspec.Meta(max_length=200)] | int | None
@@ -30,10 +30,14 @@ class Chat(Ask, frozen=True, kw_only=True, tag_field="type", tag="chat"):
 
 
 class Watch(Frame, frozen=True, kw_only=True, tag="watch"):
-    """`after` is told apart from other integers by `asks.chatting.cursor`: it may have 400 digits."""
-
     run_id: UUID
     after: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def cursor(self) -> str | None:
+        """`after` as text, to be judged as the HTTP routes judge theirs: it may have 400 digits."""
+        text = bytes(self.after).decode()
+        return None if text == "null" else text.strip('"')
 
 
 class Unwatch(Frame, frozen=True, tag="unwatch"):
@@ -79,8 +83,10 @@ class _Error(_Reply, kw_only=True, tag_field="type", tag="error"):
     retryable: bool
 
 
-def read(text: bytes) -> ClientFrame:
-    """Raises `Invalid`."""
+def read(text: bytes | None) -> ClientFrame:
+    """Raises `Invalid`; for None, which stands for a binary frame, too."""
+    if text is None:
+        raise Invalid("Frames are text: this one is binary.")
     frame: ClientFrame = decoded(text, ClientFrame)
     return frame
 

@@ -1,0 +1,107 @@
+"""Who is at the other end of a socket, and how long that is good."""
+
+from collections.abc import Sequence
+
+from litestar.datastructures import Headers
+
+from polyagent.adapters.http.actor import bearer
+from polyagent.domain.account import Actor, Claims
+from polyagent.domain.errors import Forbidden, Unauthenticated
+from polyagent.ports.clock import Clock
+from polyagent.usecases.accounts import Authenticate
+from polyagent.usecases.tickets import ManageTickets
+
+PROTOCOL = "polyagent.v1"
+GRACE_S = 60.0
+
+_TOKEN = "bearer."  # noqa: S105  # what stands before a token
+
+
+class Handshake:
+    """What the opening request says of who sent it."""
+
+    def __init__(
+        self, path: str, headers: Headers, ticket: str | None, protocols: Sequence[str]
+    ) -> None:
+        self._path = path
+        self._headers = headers
+        self._ticket = ticket
+        self._protocols = protocols
+
+    @property
+    def protocol(self) -> str | None:
+        """The subprotocol to accept: never the one that is a token."""
+        return PROTOCOL if PROTOCOL in self._protocols else None
+
+    def is_from(self, origins: Sequence[str]) -> bool:
+        """Say whether no browser sent it, or one that shows a page of ours or of these origins.
+
+        https://www.rfc-editor.org/rfc/rfc6455#section-10.2
+        """
+        origin = self._headers.get("origin")
+        if origin is None or origin in origins:
+            return True
+        scheme, _, authority = origin.lower().partition("://")
+        own = self._headers.get("host", "").lower()
+        return scheme in ("http", "https") and authority == own
+
+    async def claims(self, authenticate: Authenticate, tickets: ManageTickets) -> Claims | None:
+        """Return what its credentials say; None if it has none. Raises `Unauthenticated`, `Unavailable`."""
+        header = self._headers.get("authorization")
+        if header is not None:
+            return authenticate.claims(bearer(header))
+        if self._ticket is not None:
+            return await tickets.redeem(self._ticket, self._path)
+        token = self._protocol_token()
+        return None if token is None else authenticate.claims(token)
+
+    def _protocol_token(self) -> str | None:
+        if self.protocol is None:
+            return None
+        tokens = (name for name in self._protocols if name.startswith(_TOKEN))
+        found = next(tokens, None)
+        return None if found is None else found.removeprefix(_TOKEN)
+
+
+class Credentials:
+    """Those that hold now; they may be renewed."""
+
+    def __init__(self, authenticate: Authenticate, clock: Clock) -> None:
+        self.good_until_s = float("inf")
+        self._authenticate = authenticate
+        self._clock = clock
+        self._held: tuple[Claims, Actor] | None = None
+
+    @property
+    def are_given(self) -> bool:
+        return self._held is not None
+
+    @property
+    def actor(self) -> Actor:
+        if self._held is None:
+            raise Unauthenticated("Send an auth frame first.")
+        return self._held[1]
+
+    def claims(self, token: str) -> Claims:
+        """Raises `Unauthenticated`."""
+        return self._authenticate.claims(token)
+
+    async def accept(self, claims: Claims) -> None:
+        """Go on with these. Raises `Unauthenticated`, `Forbidden`, `Unavailable`."""
+        actor = await self._authenticate(claims)
+        actor.require("chat")
+        if self._held is not None and self._held[1].user_id != actor.user_id:
+            raise Forbidden("This is another user's token: open a socket of its own for it.")
+        self._held = (claims, actor)
+        left_s = (claims.expires_at - self._clock.now()).total_seconds()
+        self.good_until_s = self._clock.monotonic() + left_s + GRACE_S
+
+    async def check(self) -> None:
+        """Ask again whether they hold. Raises as `accept` does."""
+        if self._held is None:
+            return
+        claims, _ = self._held
+        actor = await self._authenticate(claims)
+        actor.require("chat")
+        if self._held[0] is claims:
+            self._held = (claims, actor)

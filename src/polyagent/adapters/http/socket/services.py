@@ -1,0 +1,41 @@
+"""What a socket works with."""
+
+from typing import Self
+
+import msgspec
+from dishka import AsyncContainer
+
+from polyagent.adapters.http.drain import Drain
+from polyagent.adapters.http.reader import Reader
+from polyagent.ports.clock import Clock
+from polyagent.usecases.accounts import Authenticate
+from polyagent.usecases.chat import SendChat
+from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.runs import ManageRuns
+from polyagent.usecases.sessions import ManageSessions
+from polyagent.usecases.tickets import ManageTickets
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    clock: Clock
+    authenticate: Authenticate
+    tickets: ManageTickets
+    sessions: ManageSessions
+    chat: SendChat
+    runs: ManageRuns
+    follow: FollowRun
+    reader: Reader
+
+    @classmethod
+    async def of(cls, container: AsyncContainer, drain: Drain) -> Self:
+        follow = await container.get(FollowRun)
+        return cls(
+            clock=await container.get(Clock),
+            authenticate=await container.get(Authenticate),
+            tickets=await container.get(ManageTickets),
+            sessions=await container.get(ManageSessions),
+            chat=await container.get(SendChat),
+            runs=await container.get(ManageRuns),
+            follow=follow,
+            reader=Reader(follow, drain),
+        )

@@ -1,0 +1,86 @@
+"""One client's time on a socket: first it says who it is, then what it wants."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
+
+import structlog
+
+from polyagent.adapters.http.socket import frames
+from polyagent.adapters.http.socket.connection import Close, Connection
+from polyagent.adapters.http.socket.conversation import Conversation
+from polyagent.adapters.http.socket.credentials import Credentials, Handshake
+from polyagent.adapters.http.socket.services import Services
+from polyagent.adapters.http.socket.session import SessionWatch
+from polyagent.adapters.http.socket.sessions import SessionLook
+from polyagent.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+
+Texts = AsyncGenerator[bytes | None, None]
+
+log = structlog.get_logger("polyagent.http")
+
+
+class Visit:
+    def __init__(
+        self,
+        connection: Connection,
+        credentials: Credentials,
+        session: SessionWatch,
+        conversation: Conversation,
+        services: Services,
+    ) -> None:
+        self._connection = connection
+        self._credentials = credentials
+        self._session = session
+        self._conversation = conversation
+        self._services = services
+
+    async def go(self, handshake: Handshake, look: SessionLook) -> None:
+        """Obey the client's frames until it leaves or the socket is closed."""
+        async with aclosing(self._connection.texts()) as texts:
+            with self._closing_on_error():
+                await self._enter(handshake, texts)
+                with self._watching(look):
+                    async for text in texts:
+                        await self._conversation.obey(text)
+
+    async def _enter(self, handshake: Handshake, texts: Texts) -> None:
+        services, frame = self._services, None
+        claims = await handshake.claims(services.authenticate, services.tickets)
+        if claims is None:
+            frame = await _first(texts)
+            claims = services.authenticate.claims(frame.token)
+        await self._credentials.accept(claims)
+        if self._session.id is not None:
+            await services.sessions.get(self._credentials.actor, self._session.id)
+        await self._session.begin()
+        if frame is not None:
+            await self._connection.say(frames.ok(frame.id))
+
+    def _watching(self, look: SessionLook) -> AbstractContextManager[None]:
+        if self._session.id is None:
+            return nullcontext()
+        return look.telling(self._credentials.actor, self._session.id, self._session.find)
+
+    @contextmanager
+    def _closing_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except (Unauthenticated, Invalid):
+            self._connection.close(Close.UNAUTHENTICATED)
+        except (Forbidden, NotFound):
+            self._connection.close(Close.NOT_ALLOWED)
+        except Unavailable:
+            self._connection.close(Close.RESTART)
+        except Exception:
+            log.exception("socket.broke")
+            self._connection.close(Close.DEFECT)
+
+
+async def _first(texts: Texts) -> frames.Auth:
+    """Return the first frame. Raises `Unauthenticated` unless it says who it is, `Invalid`."""
+    async for text in texts:
+        frame = frames.read(text)
+        if isinstance(frame, frames.Auth):
+            return frame
+        break
+    raise Unauthenticated("The first frame must be auth.")
