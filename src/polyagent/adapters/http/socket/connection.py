@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import structlog
 from litestar.exceptions import WebSocketDisconnect
-from litestar.types import Message, Receive, Send
+from litestar.types import Message, Receive, ReceiveMessage, Send
 
 from polyagent.adapters.http.socket.frames import PONG
 from polyagent.adapters.http.socket.outbox import Outbox
@@ -14,6 +14,7 @@ from polyagent.ports.clock import Clock
 
 MAX_FRAME_BYTES = 1024 * 1024
 QUIET_S = 10.0
+LEFT: ReceiveMessage = {"type": "websocket.disconnect", "code": 1005}
 
 log = structlog.get_logger("polyagent.http")
 
@@ -40,6 +41,7 @@ class Connection:
         self._receive = receive
         self._send = send
         self._clock = clock
+        self._hearing: asyncio.Task[ReceiveMessage] | None = None
         self._write_timeout_s = write_timeout_s
 
     async def say(self, frame: bytes) -> None:
@@ -58,8 +60,8 @@ class Connection:
             self.outbox.close()
 
     async def texts(self) -> AsyncGenerator[bytes | None, None]:
-        """Yield the client's frames until it leaves or sends one that is too large; None is a binary one."""
-        while (message := await self._receive())["type"] == "websocket.receive":
+        """Yield the client's frames until it leaves or the socket is closed; None is a binary one."""
+        while (message := await self._hear())["type"] == "websocket.receive":
             self._touch()
             text, binary = message.get("text"), message.get("bytes")
             frame = text.encode("utf-8", "surrogatepass") if text is not None else binary or b""
@@ -69,6 +71,22 @@ class Connection:
             yield None if text is None else frame
         self.outbox.close()
 
+    async def _hear(self) -> ReceiveMessage:
+        if self.closing is not None:
+            return LEFT
+        self._hearing = asyncio.create_task(self._receive())  # type: ignore[arg-type]  # a coroutine
+        try:
+            await asyncio.wait({self._hearing})
+        finally:
+            self._hearing.cancel()
+        return LEFT if self._hearing.cancelled() else self._hearing.result()
+
+    async def _stop_hearing(self) -> None:
+        """granian does not close a socket while it waits for a frame."""
+        if self._hearing is not None:
+            self._hearing.cancel()
+            await asyncio.wait({self._hearing})
+
     async def write(self) -> None:
         """Send what is said until the socket is closed; give up a client that does not read."""
         try:
@@ -77,6 +95,7 @@ class Connection:
                     {"type": "websocket.send", "text": frame.decode(), "bytes": None}
                 )
             if self.closing is not None:
+                await self._stop_hearing()
                 reason = self.closing.name.lower()
                 await self._deliver(
                     {"type": "websocket.close", "code": self.closing, "reason": reason}

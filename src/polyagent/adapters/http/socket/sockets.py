@@ -90,7 +90,7 @@ class Sockets:
                 access.info(
                     "socket",
                     route=socket.scope["path_template"],
-                    closed=connection.closing,
+                    closed=connection.closing.name.lower() if connection.closing else None,
                     s=round(clock.monotonic() - began_s, 1),
                 )
 
