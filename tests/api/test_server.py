@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from polyagent.adapters.http.process.port import claimed, holder
 from polyagent.settings import SettingsError
@@ -99,6 +101,26 @@ def test_streams_end_by_themselves_before_a_stop() -> None:
 
             rest = [line for line in heard if line]
         assert rest[-1] == "retry: 1000"
+        assert server.process.wait(LIMIT_S) == 0
+
+
+def test_sockets_are_asked_back_before_a_stop() -> None:
+    with served() as server:
+        headers = {"Authorization": f"Bearer {server.token}"}
+        address = f"ws://127.0.0.1:{server.port}/ws"
+        with (
+            connect(address, additional_headers=headers, proxy=None) as talk,
+            connect(address, proxy=None) as silent,
+        ):
+            talk.send('{"type":"chat","message":"hi"}')
+            assert "run.started" in str(talk.recv(LIMIT_S))
+
+            server.process.send_signal(signal.SIGTERM)
+
+            for socket_ in (talk, silent):
+                with pytest.raises(ConnectionClosed):
+                    socket_.recv(LIMIT_S)
+                assert socket_.close_code == 1012
         assert server.process.wait(LIMIT_S) == 0
 
 

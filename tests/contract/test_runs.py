@@ -7,11 +7,13 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
+from polyagent.domain.account import Actor
 from polyagent.domain.errors import CursorInvalid, NotFound, RunFinished
 from polyagent.domain.event import Event, RunCancelled
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Order, PageAsk
 from polyagent.domain.run import IdempotencyKey, Run
+from polyagent.ports.runs import NEWEST
 from tests.contract.office import Office, cancelled, failed, final, person, step
 
 KEY = IdempotencyKey(key="k1", route="chat", body_hash=b"a hash")
@@ -84,6 +86,47 @@ async def test_runs_are_found_by_session_status_and_end_user(office: Office) -> 
     assert [run.id for run in by_session] == [ended.run.id]
     assert [run.id for run in by_status] == [other.run.id]
     assert [run.id for run in by_end_user] == [other.run.id]
+
+
+async def test_a_session_shows_all_that_has_not_ended(office: Office) -> None:
+    first = await office.works()
+    session_id = first.run.session_id
+    assert session_id is not None
+    await office.answers(first)
+    running = (await office.works(session_id=session_id)).run.id
+    waiting = [(await office.queues(session_id=session_id)).id for _ in range(NEWEST + 2)]
+    other = (await office.works()).run
+
+    async def told(actor: Actor, *session_ids: UUID) -> list[tuple[UUID, bool]]:
+        return [
+            (each.run_id, each.is_final) for each in await office.runs.latest(actor, session_ids)
+        ]
+
+    seen = await told(office.alice, session_id)
+    assert [run_id for run_id, is_final in seen if not is_final] == [running, *waiting]
+    assert await told(office.bob, session_id) == []
+    assert await told(office.admin, session_id) == seen
+    assert other.session_id is not None
+    both = await told(Actor.system(), session_id, other.session_id, new_id())
+    assert both == [*seen, (other.id, False)]
+    await office.rows.hide_session(session_id)
+    assert await told(office.alice, session_id) == []
+
+
+async def test_the_newest_runs_of_a_session_are_shown_when_they_have_ended(office: Office) -> None:
+    session_id = new_id()
+    ended = []
+    for n in range(NEWEST + 2):
+        new = office.new(session_id=session_id, new_session=n == 0)
+        work = (await office.admits(new)).work
+        assert work is not None
+        await office.answers(work)
+        ended.append(work.run.id)
+
+    seen = await office.runs.latest(office.alice, [session_id])
+
+    assert [each.run_id for each in seen] == ended[-NEWEST:]
+    assert all(each.is_final and each.session_id == session_id for each in seen)
 
 
 async def test_events_are_read_on_from_any_number(office: Office) -> None:

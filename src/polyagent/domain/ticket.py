@@ -11,7 +11,7 @@ TICKET_S = 30
 
 _ID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 TicketPath = Annotated[
-    str, msgspec.Meta(pattern=rf"^(/ws(/chat/{_ID})?|/api/v1/runs/{_ID}/events)\Z")
+    str, msgspec.Meta(pattern=rf"^(/ws(/chat/{_ID})?|/api/v1/runs/{_ID}/events)$")
 ]
 
 
