@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from tests.e2e.server import Up
 
@@ -38,10 +39,10 @@ def test_the_socket_of_a_session_hears_what_others_start(
     up: Up, api: httpx.Client, token: str
 ) -> None:
     session_id = api.post("/api/v1/chat", json={"message": "say one"}).json()["session_id"]
-    protocols = ["polyagent.v1", f"bearer.{token}"]
+    protocols = [Subprotocol(name) for name in ("polyagent.v1", f"bearer.{token}")]
     with connect(
         _address(up, f"/ws/chat/{session_id}"), subprotocols=protocols, proxy=None
-    ) as talk:  # type: ignore[arg-type]  # plain texts
+    ) as talk:
         ask = {"message": "say two", "session_id": session_id}
         run_id = api.post("/api/v1/chat", json=ask).json()["run_id"]
         heard = _until(talk, "run.completed")
