@@ -13,7 +13,7 @@ from tests.e2e.server import Up
 
 ROOT = Path(__file__).parents[2]
 RUN_PAGES = ["README.md", "README.zh-CN.md", "docs/getting-started.md"]
-PAGES = [*RUN_PAGES, "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"]
+PAGES = [*RUN_PAGES, "docs/websocket.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"]
 MAKE_TARGETS = {
     *("deps", "fmt", "lint", "test", "test-coverage", "build"),
     *("run-gateway", "run-scheduler", "run-all"),
@@ -49,6 +49,23 @@ def test_every_command_of_a_page_works_in_its_order(up: Up, page: str) -> None:
     assert done.returncode == 0, done.stderr
     assert '"code":' not in done.stdout.replace('"code":null', "")
     assert "run.failed" not in done.stdout
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_python_of_the_socket_page_gets_an_answer(up: Up, number: int) -> None:
+    program = blocks("docs/websocket.md", "python")[number]
+
+    done = subprocess.run(
+        [sys.executable, "-c", program.replace("localhost:8080", f"localhost:{up.port}")],
+        env=up.environ | {"TOKEN": up.token()},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip()
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
