@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from polyagent.adapters.http.socket import watches
+from polyagent.adapters.http.socket.watches import MAX_WATCHES
 from polyagent.adapters.memory.models import said
 from tests.api.client import LIMIT_S
 from tests.api.house import SETTINGS, some_id
@@ -216,26 +216,25 @@ async def test_approvals_come_later(town: Street) -> None:
     assert (answer["code"], answer["reply_to"]) == ("not_supported", 1)
 
 
-async def test_a_socket_watches_a_hundred_runs_and_no_more(
-    town: Street, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watches, "MAX_WATCHES", 2)
+async def test_a_socket_watches_a_hundred_runs_and_no_more(town: Street) -> None:
     town.house.models.gate.clear()
 
     async with town.talk(town.house.ann) as talk:
-        for _ in range(2):
+        for _ in range(MAX_WATCHES):
             await talk.says("chat", message="hi")
-            await talk.hears_until("run.started")
+            assert (await talk.hears())["type"] in ("run.started", "run.queued")
         chat = await talk.asks("chat", id="x", message="hi")
         run = (await town.house.chat(town.house.ann, background=True)).json
         watch = await talk.asks("watch", run_id=run["id"])
         town.house.models.gate.set()
-        for _ in range(2):
-            await talk.hears_until("run.completed")
-        await talk.says("chat", message="hi")
-        assert (await talk.hears())["type"] == "run.started"
+        await talk.hears_until("run.completed")
+        await talk.says("chat", id="y", message="hi")
+        heard = await talk.hears()
+        while "reply_to" not in heard:
+            heard = await talk.hears()
 
     assert (chat["code"], chat["retryable"], watch["code"]) == ("limited", True, "limited")
+    assert (heard["type"].startswith("run."), heard["reply_to"]) == (True, "y")
 
 
 async def test_the_client_goes_and_the_run_goes_on(town: Street) -> None:

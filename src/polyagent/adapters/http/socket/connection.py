@@ -1,4 +1,4 @@
-"""One accepted WebSocket: a reader beside a writer, since a write never fails when the client has left."""
+"""One WebSocket: a reader beside a writer, since a write never fails when the client has left."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -43,6 +43,10 @@ class Connection:
         self._clock = clock
         self._hearing: asyncio.Task[ReceiveMessage] | None = None
         self._write_timeout_s = write_timeout_s
+
+    async def open(self, protocol: str | None) -> None:
+        """Accept. granian drops any headers that are given here."""
+        await self._deliver({"type": "websocket.accept", "subprotocol": protocol, "headers": []})
 
     async def say(self, frame: bytes) -> None:
         self._touch()

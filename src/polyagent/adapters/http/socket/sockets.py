@@ -18,9 +18,9 @@ from polyagent.adapters.http.socket.connection import Close, Connection
 from polyagent.adapters.http.socket.conversation import Conversation
 from polyagent.adapters.http.socket.credentials import Credentials, Handshake
 from polyagent.adapters.http.socket.keeper import Keeper
+from polyagent.adapters.http.socket.look import SessionLook
 from polyagent.adapters.http.socket.services import Services
 from polyagent.adapters.http.socket.session import SessionWatch
-from polyagent.adapters.http.socket.sessions import SessionLook
 from polyagent.adapters.http.socket.visit import Visit
 from polyagent.adapters.http.socket.watches import Watches
 from polyagent.domain.errors import Forbidden
@@ -66,9 +66,6 @@ class Sockets:
                 socket, Forbidden("Pages of this origin may not call: server.cors_origins.")
             )
             return
-        await socket.send(
-            {"type": "websocket.accept", "subprotocol": handshake.protocol, "headers": []}
-        )
         services = await Services.of(self._container, self._drain)
         with self._connected(socket, services.clock) as connection:
             await self._live(connection, handshake, services, session_id)
@@ -109,7 +106,10 @@ class Sockets:
         keeper = Keeper(connection, credentials, watches, services.clock)
         try:
             with self._drain.listening(partial(connection.close, Close.RESTART)):
-                await _together(connection, visit.go(handshake, self._look), keeper.keep())
+                if connection.closing is None:
+                    await visit.arrive(handshake)
+                await connection.open(handshake.protocol)
+                await _together(connection, visit.stay(self._look), keeper.keep())
         finally:
             await watches.close()
 

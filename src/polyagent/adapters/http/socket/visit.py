@@ -9,9 +9,10 @@ from polyagent.adapters.http.socket import frames
 from polyagent.adapters.http.socket.connection import Close, Connection
 from polyagent.adapters.http.socket.conversation import Conversation
 from polyagent.adapters.http.socket.credentials import Credentials, Handshake
+from polyagent.adapters.http.socket.look import SessionLook
 from polyagent.adapters.http.socket.services import Services
 from polyagent.adapters.http.socket.session import SessionWatch
-from polyagent.adapters.http.socket.sessions import SessionLook
+from polyagent.domain.account import Claims
 from polyagent.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 
 Texts = AsyncGenerator[bytes | None, None]
@@ -34,27 +35,33 @@ class Visit:
         self._conversation = conversation
         self._services = services
 
-    async def go(self, handshake: Handshake, look: SessionLook) -> None:
+    async def arrive(self, handshake: Handshake) -> None:
+        """Let in whoever the handshake names, before it is told that the socket is open.
+
+        So nothing escapes it that happens in its session afterwards.
+        """
+        with self._closing_on_error():
+            claims = await handshake.claims(self._services.authenticate, self._services.tickets)
+            if claims is not None:
+                await self._enter(claims)
+
+    async def stay(self, look: SessionLook) -> None:
         """Obey the client's frames until it leaves or the socket is closed."""
         async with aclosing(self._connection.texts()) as texts:
             with self._closing_on_error():
-                await self._enter(handshake, texts)
+                if not self._credentials.are_given:
+                    frame = await _first(texts)
+                    await self._enter(self._services.authenticate.claims(frame.token))
+                    await self._connection.say(frames.ok(frame.id))
                 with self._watching(look):
                     async for text in texts:
                         await self._conversation.obey(text)
 
-    async def _enter(self, handshake: Handshake, texts: Texts) -> None:
-        services, frame = self._services, None
-        claims = await handshake.claims(services.authenticate, services.tickets)
-        if claims is None:
-            frame = await _first(texts)
-            claims = services.authenticate.claims(frame.token)
+    async def _enter(self, claims: Claims) -> None:
         await self._credentials.accept(claims)
         if self._session.id is not None:
-            await services.sessions.get(self._credentials.actor, self._session.id)
+            await self._services.sessions.get(self._credentials.actor, self._session.id)
         await self._session.begin()
-        if frame is not None:
-            await self._connection.say(frames.ok(frame.id))
 
     def _watching(self, look: SessionLook) -> AbstractContextManager[None]:
         if self._session.id is None:
