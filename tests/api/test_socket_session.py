@@ -69,12 +69,13 @@ async def test_what_it_sends_itself_it_hears_once(town: Street) -> None:
         for _ in range(5):
             await talk.says("chat", message="hi")
             heard += await talk.hears_until("run.completed")
-        (await town.house.chat(town.house.ann, session_id=session_id)).json  # noqa: B018
+        last = (await town.house.chat(town.house.ann, session_id=session_id)).json
         heard += await talk.hears_until("run.completed")
 
     names = [(frame["run_id"], frame["id"]) for frame in heard]
     assert len(set(names)) == len(names)
     assert len(runs(heard)) == 6
+    assert heard[-1]["run_id"] == last["run_id"]
 
 
 async def test_a_run_that_is_at_work_already_is_heard_from_now_on(town: Street) -> None:
