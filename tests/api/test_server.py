@@ -27,6 +27,7 @@ class Served:
 
     def __init__(self, port: int, workers: int, host: str, words: tuple[str, ...]) -> None:
         self.port = port
+        self._host = host
         self._ready_dir = tempfile.TemporaryDirectory(prefix="polyagent-served-")
         argv = [sys.executable, "-m", "tests.api.served", host, str(port), str(workers), *words]
         environ = {**os.environ, "READY_DIR": self._ready_dir.name}
@@ -41,8 +42,14 @@ class Served:
 
     def is_ready(self, workers: int) -> None:
         eventually("its workers are ready", lambda: len(self.workers()) == workers, LIMIT_S)
+        eventually("it listens", self._listens, LIMIT_S)
         self.token = next(iter(self.workers().values()))
         self.http.headers["Authorization"] = f"Bearer {self.token}"
+
+    def _listens(self) -> bool:
+        with suppress(OSError), socket.create_connection((self._host, self.port)):
+            return True
+        return False
 
     def has_ended(self) -> None:
         eventually("no worker is left", lambda: not any(map(_lives, self.workers())))
