@@ -5,13 +5,14 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
 
 from polyagent.app.ground import UNDER_UP, data_dir, hand_on, handed, settled
+from polyagent.domain.selftest import SelftestOptions, SelftestReport
 from polyagent.domain.startup import Prepared
 from polyagent.ports.console import Console, UpOptions
 from polyagent.settings import Settings, SettingsError
@@ -28,6 +29,7 @@ __all__ = [
     "migrate",
     "prepare",
     "reset",
+    "selftest",
     "serve",
     "up",
     "worker",
@@ -216,6 +218,14 @@ async def _migrate(settings: Settings, revision: str, *, down: bool) -> str:
 
     await (downgrade if down else upgrade)(settings.database, revision)
     return await current(settings.database) or "base"
+
+
+def selftest(
+    settings: Settings, options: SelftestOptions, say: Callable[[str], None]
+) -> SelftestReport:
+    from polyagent.app.selftest import selftest as hold
+
+    return _run(hold(settings, options, say))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -20,39 +20,42 @@ class Spinner(Protocol):
 
 
 class TerminalConsole:
-    def __init__(self) -> None:
+    """`err`: its steps go to stderr, since stdout is for a machine."""
+
+    def __init__(self, *, err: bool = False) -> None:
+        self._err = err
         self._spinner: Spinner | None = None
         self._step = ""
         self._since = 0.0
 
     def step(self, text: str) -> None:
-        self._finish()
-        if not sys.stdout.isatty():
-            click.echo(text)
+        self.done()
+        if self._err or not sys.stdout.isatty():
+            click.echo(text, err=self._err)
             return
         self._step, self._since = text, time.monotonic()
         self._spinner = _spinner(text)
         self._spinner.start()
 
     def warn(self, text: str) -> None:
-        self._finish()
+        self.done()
         click.secho(f"Warning: {text}", fg="yellow", err=True)
 
     def confirm(self, question: str) -> bool:
-        self._finish()
+        self.done()
         return click.confirm(question, default=True)
 
     def ready(self, started: Started) -> None:
-        self._finish()
+        self.done()
         command = invocation(sys.argv[0], os.environ)
         for line in banner(started, command, default_data_dir()):
             click.echo(line)
 
     def stopping(self, text: str) -> None:
-        self._finish()
-        click.echo(text)
+        self.done()
+        click.echo(text, err=self._err)
 
-    def _finish(self) -> None:
+    def done(self) -> None:
         """Turn the live line into one that stays."""
         if self._spinner is None:
             return

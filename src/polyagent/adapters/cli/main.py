@@ -10,6 +10,7 @@ from polyagent.adapters.cli.commands.config import config
 from polyagent.adapters.cli.commands.doctor import doctor
 from polyagent.adapters.cli.commands.running import down, prepare, reset, serve, up, worker
 from polyagent.adapters.cli.commands.schema import migrate
+from polyagent.adapters.cli.commands.selftest import selftest
 from polyagent.adapters.cli.exits import Commands
 
 
@@ -17,7 +18,9 @@ from polyagent.adapters.cli.exits import Commands
 @click.version_option(__version__, message="polyagent %(version)s")
 @click.command_panel("Run it", commands=["up", "down", "serve", "worker"])
 @click.command_panel("Talk to it", commands=["chat"])
-@click.command_panel("Look after it", commands=["doctor", "admin", "config", "migrate", "reset"])
+@click.command_panel(
+    "Look after it", commands=["doctor", "selftest", "admin", "config", "migrate", "reset"]
+)
 @click.command_panel("About", commands=["version", "completion"])
 def cli() -> None:
     """A server for multi-agent applications whose runs survive kill -9.
@@ -34,6 +37,6 @@ def version() -> None:
 
 for command in (
     *(up, down, serve, worker, prepare, reset),
-    *(chat, doctor, admin, config, migrate, completion),
+    *(chat, doctor, selftest, admin, config, migrate, completion),
 ):
     cli.add_command(command)

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from polyagent.domain.selftest import SelftestOptions, SelftestReport
 from polyagent.domain.startup import Prepared
 from polyagent.ports.console import Console, UpOptions
 from polyagent.settings import Settings
@@ -39,6 +40,11 @@ class Product(Protocol):
 
     def migrate(self, settings: Settings, revision: str, *, down: bool) -> str:
         """Return the revision that the schema is at then."""
+
+    def selftest(
+        self, settings: Settings, options: SelftestOptions, say: Callable[[str], None]
+    ) -> SelftestReport:
+        """Hold the drill, on places of its own; `CancelledError` if a signal cut it short."""
 
     def opened(self, settings: Settings) -> AbstractAsyncContextManager[Container]: ...
 

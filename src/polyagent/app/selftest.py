@@ -1,0 +1,102 @@
+"""`polyagent selftest`: on the engines that are configured, in places of its own there, or on its own."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from polyagent.domain.errors import PolyAgentError
+from polyagent.domain.selftest import SelftestOptions, SelftestReport
+from polyagent.settings import Database, Redis, Settings
+
+Say = Callable[[str], None]
+
+
+async def selftest(settings: Settings, options: SelftestOptions, say: Say) -> SelftestReport:
+    """Hold the drill and leave nothing behind. A signal cuts it short: `CancelledError` after clearing up."""
+    from polyagent.adapters.engines.throwaway import throwaway, throwaway_directory
+    from polyagent.adapters.selftest.selftest import report
+    from polyagent.adapters.selftest.selftest import selftest as hold
+
+    began = time.monotonic()
+    _stop_on_signals()
+    async with AsyncExitStack() as stack:
+        place = stack.enter_context(throwaway_directory())
+        database = await stack.enter_async_context(_database(settings.database, say))
+        redis = await stack.enter_async_context(_redis(settings.redis, say))
+        wanted = {"postgres": database is None, "valkey": redis is None}
+        engines = await stack.enter_async_context(throwaway(place, **wanted, say=say))
+        urls = {
+            "DATABASE_URL": database.url if database else engines.endpoints.database_url,
+            "DATABASE_DIRECT_URL": database.direct_url if database else None,
+            "REDIS_URL": redis.url if redis else engines.endpoints.redis_url,
+            "POLYAGENT_DATA_DIR": str(place),
+        }
+        evidence = await hold(engines, _environment(urls), place, options, say)
+        say("Stopping, and clearing everything away")
+    ground = [f"{name} {version} (thrown away)" for name, version in engines.versions.items()]
+    ground += ["a database of its own in your PostgreSQL"] if database else []
+    ground += ["a numbered database of its own in your Redis"] if redis else []
+    return report(evidence, options, ground, began=began)
+
+
+def _stop_on_signals() -> None:
+    """Cancel this task at the first signal; later ones wait until it has cleared up."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    def stop() -> None:
+        if task is not None and not task.cancelling():
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
+
+
+def _environment(ours: Mapping[str, str | None]) -> dict[str, str]:
+    """Return our environment without what configures a server of the user's, and with `ours`."""
+    from polyagent.configuration.sources import NAMED, PREFIX
+
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in NAMED and not name.startswith(PREFIX)
+    }
+    return kept | {name: value for name, value in ours.items() if value is not None}
+
+
+@asynccontextmanager
+async def _database(settings: Database, say: Say) -> AsyncIterator[Database | None]:
+    """Give a database of our own in the user's PostgreSQL, or None where there is none to have."""
+    from polyagent.adapters.postgres.scratch import create_scratch, drop_scratch
+
+    scratch = None
+    if settings.url is not None:
+        try:
+            scratch = await create_scratch(settings)
+        except PolyAgentError as error:
+            say(f"DATABASE_URL is left alone: {error.detail}; using an own PostgreSQL")
+    try:
+        yield scratch
+    finally:
+        if scratch is not None:
+            await drop_scratch(settings, scratch)
+
+
+@asynccontextmanager
+async def _redis(settings: Redis, say: Say) -> AsyncIterator[Redis | None]:
+    """Give a numbered database of our own in the user's Redis, or None where there is none to have."""
+    from polyagent.adapters.redis.scratch import empty_scratch, take_scratch
+
+    scratch = None
+    if settings.url is not None:
+        try:
+            scratch = await take_scratch(settings)
+        except PolyAgentError as error:
+            say(f"REDIS_URL is left alone: {error.detail}; using an own Valkey")
+    try:
+        yield scratch
+    finally:
+        if scratch is not None:
+            await empty_scratch(scratch)
