@@ -1,7 +1,7 @@
 """A product without engines, for tests of the command line."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,17 @@ from polyagent.adapters.vault.tokens import JwtRing
 from polyagent.domain.account import Login
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.health import Component
+from polyagent.domain.selftest import (
+    Calls,
+    Events,
+    Kills,
+    OnceCalls,
+    Repeats,
+    Runs,
+    SelftestOptions,
+    SelftestReport,
+    Takeovers,
+)
 from polyagent.domain.startup import Prepared, Started
 from polyagent.ports.console import Console, UpOptions
 from polyagent.ports.models import Models
@@ -26,6 +37,22 @@ from polyagent.usecases.health import CheckHealth
 T = TypeVar("T")
 
 PREPARED = Prepared(username="admin", password="first-password", created=True)
+
+SELFTEST = SelftestReport(
+    version="1.0",
+    seed=7,
+    seconds=30,
+    ground=("PostgreSQL 18.4 (thrown away)",),
+    runs=Runs(asked=12, accepted=12, completed=12, failed=0, lost=0),
+    kills=Kills(asked=1, done=1, in_a_call=1, calls=2),
+    calls=Calls(asked=9, recorded=8, executions=10, after_result=0, invented=0, unended=0),
+    once=OnceCalls(asked=4, executed_once=3, executed_again=0, in_doubt=1, told=1),
+    repeats=Repeats(same_key=1, other_key=0),
+    events=Events(
+        readers=24, reconnects=5, read=500, missed=0, repeated=0, out_of_order=0, refused=0
+    ),
+    takeovers=Takeovers(seen=2, median_s=1.4, worst_s=2.5),
+)
 
 
 def started(**changes: Any) -> Started:
@@ -61,6 +88,9 @@ class FakeProduct:
         self.code = 0
         self.url = "http://127.0.0.1:1"
         self.redis = Component(status="ok", latency_ms=0.5, facts={"version": "9.1.2"})
+        self.selftest_options = SelftestOptions(seed=0)
+        self.selftest_report = SELFTEST
+        self.selftest_error: BaseException | None = None
         self._state = State()
 
     def up(self, settings: Settings, options: UpOptions, console: Console) -> int:
@@ -95,6 +125,16 @@ class FakeProduct:
     def migrate(self, settings: Settings, revision: str, *, down: bool) -> str:
         self._called("migrate", settings, revision, down)
         return "0007"
+
+    def selftest(
+        self, settings: Settings, options: SelftestOptions, say: Callable[[str], None]
+    ) -> SelftestReport:
+        self._called("selftest", settings)
+        self.selftest_options = options
+        say("Kill 1 of 1")
+        if self.selftest_error is not None:
+            raise self.selftest_error
+        return self.selftest_report
 
     def data_dir(self, settings: Settings) -> Path:
         return Path(str(settings.data_dir))

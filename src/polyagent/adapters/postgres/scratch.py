@@ -1,7 +1,7 @@
 """A database of its own beside the configured one, made and dropped again."""
 
 import secrets
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
@@ -12,6 +12,7 @@ from polyagent.domain.errors import Forbidden
 from polyagent.settings import Database
 
 PREFIX = "polyagent_selftest_"
+DATABASE = ("dbname", "database")
 
 
 async def create_scratch(settings: Database) -> Database:
@@ -45,7 +46,12 @@ async def drop_scratch(settings: Database, scratch: Database) -> None:
 
 
 def _renamed(url: str | None, name: str) -> str | None:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}")) if url else None
+    """A `dbname` among the parameters would win over the path."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    named = [(key, value) for key, value in parse_qsl(parts.query) if key not in DATABASE]
+    return urlunsplit(parts._replace(path=f"/{name}", query=urlencode(named)))
 
 
 async def _connect(settings: Database, url: str) -> None:

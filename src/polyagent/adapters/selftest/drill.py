@@ -16,7 +16,7 @@ from polyagent.adapters.selftest.script import scripts
 from polyagent.adapters.selftest.servers import Server, Servers
 from polyagent.domain.selftest import SelftestOptions
 
-AT_ONCE = 8
+AT_ONCE = 6
 LOOK_S = 0.02
 PACE_S = 0.7
 INTO_CALL_S = 0.2

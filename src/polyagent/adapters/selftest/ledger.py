@@ -29,6 +29,7 @@ class Ledger:
         self._path = path
         self._read_bytes = 0
         self._entries: list[Entry] = []
+        self._open: dict[UUID, Entry] = {}
 
     def write(self, entry: Entry) -> None:
         fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -44,14 +45,21 @@ class Ledger:
                 file.seek(self._read_bytes)
                 whole, end, _ = file.read().rpartition(b"\n")
             self._read_bytes += len(whole) + len(end)
-            self._entries += map(_entry, whole.splitlines())
+            for line in whole.splitlines():
+                self._note(_entry(line))
         return self._entries
 
     def open_in(self, process: int) -> list[Entry]:
         """Return the executions that this process has begun and not ended."""
-        mine = [entry for entry in self.entries() if entry.process == process]
-        ended = {entry.execution for entry in mine if entry.phase == "ended"}
-        return [entry for entry in mine if entry.execution not in ended]
+        self.entries()
+        return [entry for entry in self._open.values() if entry.process == process]
+
+    def _note(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        if entry.phase == "begun":
+            self._open[entry.execution] = entry
+        else:
+            self._open.pop(entry.execution, None)
 
 
 _entry = msgspec.json.Decoder(Entry).decode

@@ -98,6 +98,8 @@ def _data(fields: dict[str, Any]) -> bytes:
 
 
 async def _write_chunk(writer: asyncio.StreamWriter, chunk: bytes) -> None:
+    if writer.is_closing():
+        raise ConnectionResetError("the client left")
     writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
     await writer.drain()
 

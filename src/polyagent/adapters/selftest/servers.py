@@ -71,18 +71,19 @@ class Servers:
     async def prepare(self) -> None:
         """Migrate the database and make the first user."""
         preparing = Server("prepare", ("prepare",))
-        self._launch(preparing)
-        while preparing.process and preparing.process.poll() is None:
-            await asyncio.sleep(LOOK_S)
-        if preparing.process and preparing.process.returncode:
-            raise self._broken(preparing)
+        process = self._launch(preparing)
+        try:
+            if await asyncio.to_thread(process.wait):
+                raise self._broken(preparing)
+        finally:
+            self._launcher.kill(process)
 
     async def start(self, server: Server, http: httpx.AsyncClient) -> None:
         """Start it and wait until it answers; a worker has no door to knock at."""
-        self._launch(server)
+        process = self._launch(server)
         until = time.monotonic() + READY_S
         while not (server.url is None or await _answers(server.url, http)):
-            if (server.process and server.process.poll() is not None) or time.monotonic() > until:
+            if process.poll() is not None or time.monotonic() > until:
                 raise self._broken(server)
             await asyncio.sleep(LOOK_S)
         server.ready_at = time.monotonic()
@@ -96,8 +97,10 @@ class Servers:
         for server in self.all:
             self.kill(server)
 
-    def _launch(self, server: Server) -> None:
-        server.process = self._launcher.launch(server.argv, self._environment, self._log(server))
+    def _launch(self, server: Server) -> subprocess.Popen[bytes]:
+        process = self._launcher.launch(server.argv, self._environment, self._log(server))
+        server.process = process
+        return process
 
     def _log(self, server: Server) -> Path:
         return self._logs / f"{server.name.replace(' ', '-')}.log"
