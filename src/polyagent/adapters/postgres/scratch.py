@@ -1,7 +1,7 @@
 """A database of its own beside the configured one, made and dropped again."""
 
 import secrets
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode
 
 import asyncpg
 import msgspec
@@ -40,7 +40,7 @@ async def create_scratch(settings: Database) -> Database:
 
 async def drop_scratch(settings: Database, scratch: Database) -> None:
     """Drop what `create_scratch` made of `settings`, whoever is still connected to it."""
-    name = urlsplit(scratch.url or "").path.removeprefix("/")
+    name = (scratch.url or "").partition("?")[0].rpartition("/")[2]
     if name.startswith(PREFIX):
         await _run(settings, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
@@ -49,9 +49,10 @@ def _renamed(url: str | None, name: str) -> str | None:
     """A `dbname` among the parameters would win over the path."""
     if url is None:
         return None
-    parts = urlsplit(url)
-    named = [(key, value) for key, value in parse_qsl(parts.query) if key not in DATABASE]
-    return urlunsplit(parts._replace(path=f"/{name}", query=urlencode(named)))
+    address, _, query = url.partition("?")
+    scheme, _, rest = address.partition("://")
+    named = [(key, value) for key, value in parse_qsl(query) if key not in DATABASE]
+    return f"{scheme}://{rest.partition('/')[0]}/{name}?{urlencode(named)}"
 
 
 async def _connect(settings: Database, url: str) -> None:

@@ -1,6 +1,6 @@
 """A numbered database of Redis that nobody uses, taken and emptied again."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from redis.asyncio import Redis as RedisClient
@@ -60,6 +60,5 @@ async def _is_marked(client: RedisClient) -> bool:
 
 def _numbered(url: str, number: int) -> str:
     """A path of redis://host/0 is a number, one of unix:///path/to.sock is not; `db` wins over both."""
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query)) | {"db": str(number)}
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    address, _, query = url.partition("?")
+    return f"{address}?{urlencode(dict(parse_qsl(query)) | {'db': number})}"
