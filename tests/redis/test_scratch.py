@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis as RedisClient
 
 from polyagent.adapters.redis.client import redis_client
-from polyagent.adapters.redis.scratch import NUMBERS, empty_scratch, take_scratch
+from polyagent.adapters.redis.scratch import NUMBERS, _numbered, empty_scratch, take_scratch
 from polyagent.domain.errors import Unavailable
 from polyagent.settings import Redis
 
@@ -73,3 +73,17 @@ async def test_what_is_not_marked_is_not_emptied(users: RedisClient, redis_url: 
 async def test_a_redis_that_is_away_is_told() -> None:
     with pytest.raises(Unavailable, match="does not say who uses it"):
         await take_scratch(Redis(url="redis://127.0.0.1:1"))
+
+
+@pytest.mark.parametrize(
+    ("url", "numbered"),
+    [
+        ("redis://host:6379", "redis://host:6379/3"),
+        ("rediss://u:p@host/0?ssl_cert_reqs=none", "rediss://u:p@host/3?ssl_cert_reqs=none"),
+        ("redis://host/0?db=1", "redis://host/3"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock?db=3"),
+        ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=3"),
+    ],
+)
+def test_the_number_goes_where_the_address_keeps_it(url: str, numbered: str) -> None:
+    assert _numbered(url, 3) == numbered

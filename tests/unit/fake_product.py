@@ -88,7 +88,7 @@ class FakeProduct:
         self.code = 0
         self.url = "http://127.0.0.1:1"
         self.redis = Component(status="ok", latency_ms=0.5, facts={"version": "9.1.2"})
-        self.selftest_options = SelftestOptions(seed=0)
+        self.selftest_options = SelftestOptions(seed=0, kills=0)
         self.selftest_report = SELFTEST
         self.selftest_error: BaseException | None = None
         self._state = State()

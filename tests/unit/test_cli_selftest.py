@@ -45,7 +45,7 @@ def test_a_broken_promise_is_said_and_ends_with_one(product: FakeProduct, tmp_pa
     result = shell(product, tmp_path)
 
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1] == "FAILED: 1 accepted runs never ended."
+    assert result.stdout.splitlines()[-1] == "FAILED: accepted runs that never ended: 1."
 
 
 def test_for_machines_stdout_is_the_report_alone(product: FakeProduct, tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from polyagent.adapters.engines.endpoints import Endpoints
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.selftest import SelftestOptions, SelftestReport
 from polyagent.settings import Database, Redis, Settings
@@ -26,20 +27,32 @@ async def selftest(settings: Settings, options: SelftestOptions, say: Say) -> Se
         place = stack.enter_context(throwaway_directory())
         database = await stack.enter_async_context(_database(settings.database, say))
         redis = await stack.enter_async_context(_redis(settings.redis, say))
-        wanted = {"postgres": database is None, "valkey": redis is None}
-        engines = await stack.enter_async_context(throwaway(place, **wanted, say=say))
-        urls = {
-            "DATABASE_URL": database.url if database else engines.endpoints.database_url,
-            "DATABASE_DIRECT_URL": database.direct_url if database else None,
-            "REDIS_URL": redis.url if redis else engines.endpoints.redis_url,
-            "POLYAGENT_DATA_DIR": str(place),
-        }
-        evidence = await hold(engines, _environment(urls), place, options, say)
+        engines = throwaway(place, postgres=database is None, valkey=redis is None, say=say)
+        running = await stack.enter_async_context(engines)
+        urls = _urls(database, redis, running.endpoints)
+        environment = _environment({**urls, "POLYAGENT_DATA_DIR": str(place)})
+        evidence = await hold(running, environment, place, options, say)
         say("Stopping, and clearing everything away")
-    ground = [f"{name} {version} (thrown away)" for name, version in engines.versions.items()]
-    ground += ["a database of its own in your PostgreSQL"] if database else []
-    ground += ["a numbered database of its own in your Redis"] if redis else []
+    ground = _ground(running.versions, database, redis)
     return report(evidence, options, ground, began=began)
+
+
+def _urls(database: Database | None, redis: Redis | None, own: Endpoints) -> dict[str, str | None]:
+    return {
+        "DATABASE_URL": database.url if database else own.database_url,
+        "DATABASE_DIRECT_URL": database.direct_url if database else None,
+        "REDIS_URL": redis.url if redis else own.redis_url,
+    }
+
+
+def _ground(
+    versions: Mapping[str, str], database: Database | None, redis: Redis | None
+) -> Iterator[str]:
+    yield from (f"{name} {version} (thrown away)" for name, version in versions.items())
+    if database is not None:
+        yield "a database of its own in your PostgreSQL"
+    if redis is not None:
+        yield "a numbered database of its own in your Redis"
 
 
 def _stop_on_signals() -> None:

@@ -17,7 +17,7 @@ class SelftestOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`seed` decides what is asked, who reads where and whom the kills hit; not how fast things go."""
 
     seed: int
-    kills: int = 8
+    kills: int
 
 
 class Runs(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,32 +117,31 @@ class SelftestReport(msgspec.Struct, frozen=True, kw_only=True):
         return [*self._unproven(), *self._lost(), *self._repeated(), *self._misread()]
 
     def _unproven(self) -> Iterator[str]:
-        kills = self.kills
-        yield from _if(kills.asked - kills.done, "kills found nobody in a tool call in time")
-        if not kills.in_a_call:
-            yield "no kill hit a tool call: nothing was proven"
+        yield from _if(self.kills.asked - self.kills.done, "kills that found no tool call in time")
+        if not self.kills.in_a_call:
+            yield "no kill hit a tool call, so nothing was proven"
 
     def _lost(self) -> Iterator[str]:
-        yield from _if(self.runs.lost, "accepted runs never ended")
-        yield from _if(self.runs.failed, "runs failed")
-        yield from _if(self.runs.refused, "runs were not accepted")
-        yield from _if(self.calls.unended, "tool calls of runs that ended have no outcome")
-        yield from _if(self.calls.invented, "recorded results come from no execution")
+        yield from _if(self.runs.lost, "accepted runs that never ended")
+        yield from _if(self.runs.failed, "runs that failed")
+        yield from _if(self.runs.refused, "runs that were not accepted")
+        yield from _if(self.calls.unended, "tool calls without an outcome")
+        yield from _if(self.calls.invented, "recorded results that come from no execution")
 
     def _repeated(self) -> Iterator[str]:
-        yield from _if(self.calls.after_result, "executions began after their result was recorded")
-        yield from _if(self.once.executed_again, "`once` calls ran more than once")
+        yield from _if(self.calls.after_result, "executions begun after the result was recorded")
+        yield from _if(self.once.executed_again, "`once` calls that ran more than once")
         untold = self.once.in_doubt - self.once.told
-        yield from _if(untold, "calls in doubt were not told to the model")
-        yield from _if(self.repeats.other_key, "calls were repeated under another key")
+        yield from _if(untold, "calls in doubt that the model was not told of")
+        yield from _if(self.repeats.other_key, "executions repeated under another key")
 
     def _misread(self) -> Iterator[str]:
-        yield from _if(self.events.missed, "events were missed")
-        yield from _if(self.events.repeated, "events were repeated")
-        yield from _if(self.events.out_of_order, "events came out of order")
-        yield from _if(self.events.refused, "readers were refused")
+        yield from _if(self.events.missed, "events missed")
+        yield from _if(self.events.repeated, "events repeated")
+        yield from _if(self.events.out_of_order, "events out of order")
+        yield from _if(self.events.refused, "readers refused")
 
 
 def _if(count: int, what: str) -> Iterator[str]:
     if count:
-        yield f"{count} {what}"
+        yield f"{what}: {count}"

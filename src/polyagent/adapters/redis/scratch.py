@@ -59,6 +59,10 @@ async def _is_marked(client: RedisClient) -> bool:
 
 
 def _numbered(url: str, number: int) -> str:
-    """A path of redis://host/0 is a number, one of unix:///path/to.sock is not; `db` wins over both."""
+    """The path of redis://host/0 is the number; that of unix:///path/to.sock is not."""
     address, _, query = url.partition("?")
-    return f"{address}?{urlencode(dict(parse_qsl(query)) | {'db': number})}"
+    scheme, _, rest = address.partition("://")
+    options = dict(parse_qsl(query)) | {"db": str(number)}
+    if scheme != "unix":
+        address = f"{scheme}://{rest.partition('/')[0]}/{options.pop('db')}"
+    return f"{address}?{urlencode(options)}" if options else address

@@ -82,9 +82,9 @@ class Drill:
             if server is None:
                 return
             caught = self._strike(server)
-            self._say(
-                f"Kill {number} of {self._options.kills}: {server.name}, in the middle of {caught} tool calls"
-            )
+            calls = "1 tool call" if caught == 1 else f"{caught} tool calls"
+            which = f"Kill {number} of {self._options.kills}"
+            self._say(f"{which}: {server.name}, in the middle of {calls}")
             self._restarts.append(group.create_task(self._servers.start(server, self._http)))
 
     async def _victim(self) -> Server | None:

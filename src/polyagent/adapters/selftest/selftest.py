@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
 
@@ -66,7 +66,7 @@ def _environment(model_url: str, ledger: Path, password: str) -> dict[str, str]:
 
 
 def report(
-    evidence: Evidence, options: SelftestOptions, ground: Sequence[str], *, began: float
+    evidence: Evidence, options: SelftestOptions, ground: Iterable[str], *, began: float
 ) -> SelftestReport:
     """Judge; `began` is an instant of `time.monotonic`."""
     calls = verdict.calls_of(evidence)

@@ -21,7 +21,6 @@ from polyagent.domain.selftest import (
 )
 
 FLEETING = ("message.delta", "reasoning.delta", "tool.arguments.delta", "tool.progress")
-FINAL = ("run.completed", "run.failed", "run.cancelled")
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
