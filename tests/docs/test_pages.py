@@ -13,7 +13,14 @@ from tests.e2e.server import Up
 
 ROOT = Path(__file__).parents[2]
 RUN_PAGES = ["README.md", "README.zh-CN.md", "docs/getting-started.md"]
-PAGES = [*RUN_PAGES, "docs/websocket.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"]
+PAGES = [
+    *RUN_PAGES,
+    "docs/websocket.md",
+    "docs/selftest.md",
+    "docs/architecture.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+]
 MAKE_TARGETS = {
     *("deps", "fmt", "lint", "test", "test-coverage", "build"),
     *("run-gateway", "run-scheduler", "run-all"),

@@ -49,7 +49,7 @@ async def selftest(
 async def _start(servers: Servers, http: httpx.AsyncClient, say: Callable[[str], None]) -> None:
     say("Preparing the database")
     await servers.prepare()
-    say(f"Starting {len(servers.gateways)} gateways and {len(servers.workers)} workers")
+    say(f"Starting {', '.join(server.name for server in servers.all)}")
     await asyncio.gather(*(servers.start(server, http) for server in servers.all))
 
 

@@ -15,7 +15,7 @@ import httpx
 from polyagent.domain.selftest import SelftestBroken
 
 GATEWAYS = 2
-WORKERS = 2
+WORKERS = 1
 READY_S = 60.0
 LOOK_S = 0.05
 # A process judges others once its own connection to Postgres is older than a lease of 4 s.

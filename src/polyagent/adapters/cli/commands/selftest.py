@@ -21,7 +21,7 @@ INTERRUPTED = 130
 @click.option(
     "--kills",
     type=click.IntRange(1, 1000),
-    default=8,
+    default=6,
     show_default=True,
     help="How many processes to kill.",
 )
