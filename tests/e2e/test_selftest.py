@@ -113,5 +113,5 @@ def test_a_role_that_may_not_create_databases_is_not_in_the_way(
         stdout, stderr = process.communicate(timeout=LIMIT_S)
 
     assert process.returncode == 0, stderr + stdout
-    assert "DATABASE_URL is left alone: its role may not create databases" in stdout
+    assert "DATABASE_URL is left alone: The role may not create databases." in stdout
     assert "thrown away" in stdout

@@ -22,9 +22,9 @@ async def selftest(settings: Settings, options: SelftestOptions, say: Say) -> Se
     from polyagent.adapters.selftest.selftest import selftest as hold
 
     began = time.monotonic()
-    _stop_on_signals()
     async with AsyncExitStack() as stack:
         place = stack.enter_context(throwaway_directory())
+        _stop_on_signals()
         database = await stack.enter_async_context(_database(settings.database, say))
         redis = await stack.enter_async_context(_redis(settings.redis, say))
         engines = throwaway(place, postgres=database is None, valkey=redis is None, say=say)
@@ -63,8 +63,10 @@ def _stop_on_signals() -> None:
         if task is not None and not task.cancelling():
             task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGINT, stop)
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks to outlive the terminal
+        loop.add_signal_handler(signal.SIGHUP, stop)
 
 
 def _environment(ours: Mapping[str, str | None]) -> dict[str, str]:
@@ -89,7 +91,7 @@ async def _database(settings: Database, say: Say) -> AsyncIterator[Database | No
         try:
             scratch = await create_scratch(settings)
         except PolyAgentError as error:
-            say(f"DATABASE_URL is left alone: {error.detail}; using an own PostgreSQL")
+            say(f"DATABASE_URL is left alone: {error.detail} An own PostgreSQL is used.")
     try:
         yield scratch
     finally:
@@ -107,7 +109,7 @@ async def _redis(settings: Redis, say: Say) -> AsyncIterator[Redis | None]:
         try:
             scratch = await take_scratch(settings)
         except PolyAgentError as error:
-            say(f"REDIS_URL is left alone: {error.detail}; using an own Valkey")
+            say(f"REDIS_URL is left alone: {error.detail} An own Valkey is used.")
     try:
         yield scratch
     finally:

@@ -66,6 +66,6 @@ async def _run(settings: Database, statement: str) -> None:
         try:
             await connection.execute(statement)
         except asyncpg.InsufficientPrivilegeError as error:
-            raise Forbidden("its role may not create databases") from error
+            raise Forbidden("The role may not create databases.") from error
         finally:
             await connection.close()

@@ -24,21 +24,26 @@ async def take_scratch(settings: Redis) -> Redis:
     try:
         used = {int(known["db"]) for known in await client.client_list()}
     except (RedisError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Redis does not say who uses it: {type(error).__name__}") from error
+        raise Unavailable(f"Redis does not say who uses it ({type(error).__name__}).") from error
     finally:
         await client.aclose()
     for number in NUMBERS:
         scratch = msgspec.structs.replace(settings, url=_numbered(settings.url or "", number))
         if number not in used and await _is_taken(scratch):
             return scratch
-    raise Unavailable("Redis has no free numbered database")
+    raise Unavailable("Redis has no free numbered database.")
 
 
 async def empty_scratch(scratch: Redis) -> None:
+    """Raises `Unavailable`; what is left then is at `scratch.url`."""
     client = redis_client(scratch)
     try:
         if await client.exists(MARK):
             await client.flushdb()
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable(
+            "Redis is away: a numbered database with polyagent:selftest is left."
+        ) from error
     finally:
         await client.aclose()
 
