@@ -76,7 +76,10 @@ class Repeats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that the readers got, held against the journal; `refused` readers were sent away for good."""
+    """Events that the readers got, held against the journal; `refused` readers were sent away for good.
+
+    `examples` name some of what was missed or refused.
+    """
 
     readers: int
     reconnects: int
@@ -85,6 +88,7 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
     repeated: int
     out_of_order: int
     refused: int
+    examples: tuple[str, ...] = ()
 
 
 class Takeovers(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,4 +68,5 @@ def _verdict(report: SelftestReport) -> Iterator[str]:
     if report.held:
         yield "HELD: nothing was lost, nothing was done twice, nothing was misread."
     else:
+        yield from (f"  {example}" for example in report.events.examples)
         yield f"FAILED: {'; '.join(report.faults())}."

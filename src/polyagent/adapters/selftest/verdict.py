@@ -20,6 +20,7 @@ from polyagent.domain.selftest import (
     Takeovers,
 )
 
+EXAMPLES = 5
 FLEETING = ("message.delta", "reasoning.delta", "tool.arguments.delta", "tool.progress")
 
 
@@ -132,23 +133,27 @@ def count_repeats(calls: list[CallRecord]) -> Repeats:
 
 def count_events(runs: list[RunRecord]) -> Events:
     logs = [log for run in runs for log in run.readers]
+    missed = [event for run in runs for log in run.readers for event in _missed(log, run)]
+    refused = [log.refused for log in logs if log.refused is not None]
     return Events(
         readers=len(logs),
         reconnects=sum(log.reconnects for log in logs),
         read=sum(len(log.seen) for log in logs),
-        missed=sum(_missed(log, run.journal) for run in runs for log in run.readers),
+        missed=len(missed),
         repeated=sum(len(log.seen) - len({id_ for id_, _ in log.seen}) for log in logs),
         out_of_order=sum(_out_of_order(log) for log in logs),
-        refused=sum(log.refused is not None for log in logs),
+        refused=len(refused),
+        examples=(*missed, *refused)[:EXAMPLES],
     )
 
 
-def _missed(log: ReaderLog, journal: list[dict[str, Any]]) -> int:
-    """Count the durable events by which a reader and the journal differ, if both came to the end."""
-    if not journal or log.refused is not None:
-        return 0
-    kept = {(event["id"], event["type"]) for event in journal}
-    return len(_durable(kept) ^ _durable(set(log.seen)))
+def _missed(log: ReaderLog, run: RunRecord) -> list[str]:
+    """Name the durable events by which a reader and the journal differ, if both came to the end."""
+    if not run.journal or log.refused is not None:
+        return []
+    kept = {(event["id"], event["type"]) for event in run.journal}
+    apart = sorted(_durable(kept) ^ _durable(set(log.seen)))
+    return [f"{type_} {id_} of run {run.run_id}" for id_, type_ in apart]
 
 
 def _durable(events: set[tuple[int, str]]) -> set[tuple[int, str]]:
