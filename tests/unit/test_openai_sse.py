@@ -38,6 +38,24 @@ def test_a_stream_of_single_bytes_gives_the_same_events() -> None:
     assert parsed([bytes([byte]) for byte in STREAM]) == EVENTS
 
 
+PARTS = st.sampled_from(
+    ["data: ", "data:", "x", ": ", "\n", "\n\n", "\r", "event: e", "data: y\n\n"]
+)
+
+
+@given(st.lists(PARTS, max_size=12).map("".join))
+def test_whole_pieces_are_read_as_single_bytes_are(text: str) -> None:
+    stream = text.encode()
+    whole, bytewise = EventParser(), EventParser()
+
+    events = whole.feed(stream)
+    one_by_one = [event for byte in stream for event in bytewise.feed(bytes([byte]))]
+
+    assert events == one_by_one
+    assert whole.lines == bytewise.lines
+    assert whole.end() == bytewise.end()
+
+
 def test_a_line_without_an_end_is_malformed_before_it_fills_the_memory() -> None:
     parser = EventParser()
     parser.feed(b"x" * MAX_LINE_BYTES)

@@ -34,24 +34,28 @@ class Busy(ModelServiceUnavailable):
     """It said itself when to come again: in `retry_after_s`."""
 
 
+WIRE_ERRORS = (TimeoutError, httpx.TransportError, aiohttp.ClientError, OSError)
+
+
 @contextmanager
 def wire_errors() -> Iterator[None]:
-    """Name what the HTTP client raises; its cause tells more than its type, which takes a reset for a timeout."""
+    """Name what the HTTP client raises."""
     try:
         yield
-    except TimeoutError as error:
-        raise Silent("The model service did not answer in time.") from error
-    except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-        cause = error.__cause__ or error
-        if isinstance(cause, aiohttp.ClientSSLError):
-            raise Silent(
-                "TLS with the model service failed: is its certificate trusted?"
-            ) from error
-        if isinstance(cause, aiohttp.ClientConnectorError):
-            raise Silent("The model service could not be reached.") from error
-        if isinstance(cause, TimeoutError):
-            raise Silent("The model service did not answer in time.") from error
-        raise ModelServiceUnavailable("The connection to the model service broke.") from error
+    except WIRE_ERRORS as error:
+        raise named(error) from error
+
+
+def named(error: Exception) -> ModelServiceUnavailable:
+    """Say what one of `WIRE_ERRORS` means; its cause tells more than its type, which takes a reset for a timeout."""
+    cause = error if isinstance(error, TimeoutError) else error.__cause__ or error
+    if isinstance(cause, aiohttp.ClientSSLError):
+        return Silent("TLS with the model service failed: is its certificate trusted?")
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return Silent("The model service could not be reached.")
+    if isinstance(cause, TimeoutError):
+        return Silent("The model service did not answer in time.")
+    return ModelServiceUnavailable("The connection to the model service broke.")
 
 
 def failure_of(

@@ -73,7 +73,7 @@ class Answer:
         choice = chunk.choices[0] if chunk.choices else None
         delta = (choice.delta or choice.message) if choice else None
         said = len(self._said)
-        if isinstance(chunk.model, str) and chunk.model:
+        if chunk.model and chunk.model != self._model and isinstance(chunk.model, str):
             self._model = clean(chunk.model)
         if delta is not None:
             yield from self._deltas(delta)
@@ -101,6 +101,11 @@ class Answer:
         )
 
     def _deltas(self, delta: Delta) -> Iterator[ModelDelta]:
+        if (text := delta.only_text) is not None:
+            return self._told(TextDelta(self._texts.add(text)))
+        return self._all_deltas(delta)
+
+    def _all_deltas(self, delta: Delta) -> Iterator[ModelDelta]:
         for piece in delta.thoughts():
             yield from self._told(ThoughtDelta(self._thoughts.add(piece)))
         for piece in delta.texts():

@@ -30,6 +30,12 @@ class Delta(msgspec.Struct):
     reasoning: Any = None
     tool_calls: list[CallPiece | None] | None = None
 
+    @property
+    def only_text(self) -> str | None:
+        """Return `content` if that is a text and all there is."""
+        others = self.refusal or self.reasoning_content or self.reasoning or self.tool_calls
+        return self.content if isinstance(self.content, str) and not others else None
+
     def texts(self) -> Iterator[str]:
         """Return what is said: `content` is a text or a list of parts, unknown ones among them."""
         for said in (self.content, self.refusal):

@@ -33,6 +33,8 @@ class EventParser:
 
     def feed(self, piece: bytes) -> list[Event]:
         """Return the events that `piece` completes. Raises `Malformed` for a line over `MAX_LINE_BYTES`."""
+        if (events := self._plain(piece)) is not None:
+            return events
         if self._after_cr:
             piece = piece.removeprefix(b"\n")
         self._after_cr = piece.endswith(b"\r")
@@ -41,6 +43,21 @@ class EventParser:
         events = [event for line in lines if (event := self._line(self._whole(line))) is not None]
         self._hold(rest)
         return events
+
+    def _plain(self, piece: bytes) -> list[Event] | None:
+        """Return the events of a piece that is nothing but whole events of one `data: ` line each.
+
+        Nearly all are; read line by line they cost three times as much.
+        """
+        if self._held or self._data or self._name or self._after_cr:
+            return None
+        if not (piece.startswith(b"data: ") and piece.endswith(b"\n\n")) or b"\r" in piece:
+            return None
+        events = piece[6:-2].split(b"\n\ndata: ")
+        if piece.count(b"\n") != 2 * len(events):
+            return None
+        self.lines += 2 * len(events)
+        return [Event(b"", data) for data in events]
 
     def end(self) -> list[Event]:
         """Return the event that the end of the stream completes: many services omit the last empty line."""

@@ -1,22 +1,24 @@
 """From the bytes of a body to deltas, under deadlines and caps."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain, groupby
 
 import httpx
 import msgspec
 
-from polyagent.adapters.openai.failures import failure_of, wire_errors
+from polyagent.adapters.openai.failures import WIRE_ERRORS, failure_of, named
 from polyagent.adapters.openai.reading.answer import Answer
 from polyagent.adapters.openai.reading.chunks import chunk_of
 from polyagent.adapters.openai.reading.malformed import Malformed
 from polyagent.adapters.openai.reading.sse import Event, EventParser, WholeBody
 from polyagent.domain.errors import ModelServiceUnavailable
-from polyagent.domain.model import ModelDelta
+from polyagent.domain.model import ModelDelta, TextDelta
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 LINGER_S = 5.0  # usage may follow the finish reason this much later
+BURST = 16  # events in one read
 DRAIN_S = 0.1  # the end of the body may follow [DONE]; what was read to its end is used again
 
 
@@ -36,9 +38,8 @@ async def deltas(
     try:
         body = _Body(response, deadlines)
         while not body.ended and not answer.is_over:
-            for event in await body.events(finish_known=answer.finish_known):
-                for delta in _understood(event, answer):
-                    yield delta
+            for delta in told(await body.events(finish_known=answer.finish_known), answer):
+                yield delta
         for delta in answer.end():
             yield delta
         if not answer.is_cut:
@@ -48,6 +49,27 @@ async def deltas(
     finally:
         if body is not None:
             await body.aclose()
+
+
+def told(events: Sequence[Event], answer: Answer) -> Iterator[ModelDelta]:
+    """Tell what events say; of a burst, adjoining texts as one, which nobody could tell apart anyway."""
+    understood = chain.from_iterable(_understood(event, answer) for event in events)
+    if len(events) < BURST:
+        yield from understood
+        return
+    said: list[ModelDelta] = []
+    try:
+        said.extend(understood)
+    finally:  # what was said before a failure is told before it
+        yield from _joined(said)
+
+
+def _joined(said: Sequence[ModelDelta]) -> Iterator[ModelDelta]:
+    for is_text, deltas in groupby(said, key=lambda delta: isinstance(delta, TextDelta)):
+        if is_text:
+            yield TextDelta("".join(d.text for d in deltas if isinstance(d, TextDelta)))
+        else:
+            yield from deltas
 
 
 def _understood(event: Event, answer: Answer) -> Iterator[ModelDelta]:
@@ -110,9 +132,11 @@ class _Body:
     async def _piece(self, idle_s: float) -> bytes | None:
         if self._due_at is None:
             self._due_at = _now() + idle_s
-        with wire_errors():
+        try:
             async with asyncio.timeout_at(min(self._due_at, self._deadlines.end_at)):
                 piece = await anext(self._pieces, None)
+        except WIRE_ERRORS as error:
+            raise named(error) from error
         self._bytes += len(piece or b"")
         if self._bytes > MAX_ANSWER_BYTES:
             raise Malformed(f"more than {MAX_ANSWER_BYTES} bytes")

@@ -10,6 +10,8 @@ class Joiner:
         self._half = ""
 
     def add(self, piece: str) -> str:
+        if not self._half and piece.isascii():
+            return clean(piece)
         text = self._half + piece
         self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" else ""
         return clean(text[:-1] if self._half else text)
