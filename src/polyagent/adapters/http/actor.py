@@ -24,6 +24,7 @@ class Guard:
 
     def __init__(self, container: AsyncContainer) -> None:
         self._container = container
+        self._authenticate: Authenticate | None = None
 
     async def __call__(
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
@@ -31,7 +32,9 @@ class Guard:
         if _is_options(handler) or handler.opt["permission"] == "public":
             return
         claims = await self._claims(connection, handler)
-        actor = await (await self._container.get(Authenticate))(claims)
+        if (authenticate := self._authenticate) is None:
+            authenticate = self._authenticate = await self._container.get(Authenticate)
+        actor = await authenticate(claims)
         actor.require(handler.opt["permission"])
         connection.scope["user"] = actor
         connection.scope["auth"] = claims

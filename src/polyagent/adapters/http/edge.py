@@ -41,6 +41,7 @@ class Edge:
         self._settings = settings.server
         self._access_log = settings.telemetry.access_log
         self._methods = methods
+        self._exposition: Exposition | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
@@ -77,11 +78,17 @@ class Edge:
 
     async def _observe(self, scope: HTTPScope, method: str, status: int, seconds: float) -> None:
         route = scope.get("path_template") or UNMATCHED
-        exposition = await self._container.get(Exposition)
+        exposition = await self._shared_exposition()
         exposition.observe_request(method, route, status, seconds)
         if self._access_log:
             ms = round(seconds * 1000, 1)
             log.info("request", method=method, route=route, status=status, ms=ms)
+
+    async def _shared_exposition(self) -> Exposition:
+        if self._exposition is None:
+            found: Exposition = await self._container.get(Exposition)
+            self._exposition = found
+        return self._exposition
 
 
 class _Answer:
