@@ -22,7 +22,7 @@ COLUMNS = (
 
 def run(here: Stage) -> None:
     """A process here has its own direct connection, and shares its pool with the others."""
-    seconds = 4.0 if here.quick else 15.0
+    seconds = 3.0 if here.quick else 15.0
     rows = [_row(here, processes, seconds) for processes in PROCESSES]
     show("Idle processes: a beat and a scan for claims twice a second each", COLUMNS, rows)
 

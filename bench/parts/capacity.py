@@ -47,7 +47,7 @@ def _on_all_cores(here: Stage) -> Iterator[machine.Cores]:
 
 def _writes(here: Stage, cores: machine.Cores) -> None:
     """Count what turns write; of what was written meanwhile, the gateway's beats are left out."""
-    seconds = 3.0 if here.quick else 8.0
+    seconds = 2.0 if here.quick else 8.0
     with here.gateway(cores=cores) as gateway:
         idle, idle_s = _counted(here, lambda: time.sleep(seconds))
         results: list[Result] = []
@@ -75,7 +75,7 @@ def _row(here: Stage, cores: machine.Cores, count: int) -> Sequence[float]:
         roots = [here.engines.postgres_pid, *(gateway.pid for gateway in gateways)]
         _loaded(here, gateways, 1.0)
         before = [machine.cpu_s(pid) for pid in roots]
-        result = _loaded(here, gateways, 2.0 if here.quick else 6.0)
+        result = _loaded(here, gateways, 1.5 if here.quick else 6.0)
         postgres_s, *own_s = (machine.cpu_s(p) - b for p, b in zip(roots, before, strict=True))
     turns = result.answered
     return (

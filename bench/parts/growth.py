@@ -15,7 +15,7 @@ COLUMNS = ("turn", "p50 ms", "gateway CPU ms", "PostgreSQL CPU ms", "history, me
 
 def run(here: Stage) -> None:
     """A number of sessions of one length each, so that the measured turns last long enough."""
-    turns, sessions = (TURNS[:3], 24) if here.quick else (TURNS, 100)
+    turns, sessions = (TURNS[:2], 16) if here.quick else (TURNS, 100)
     here.pace(Pace(first_ms=0, gap_ms=0, tokens=TOKENS))
     with here.gateway() as gateway:
         first = here.chat("/api/v1/chat", ASK)
