@@ -10,7 +10,7 @@ from bench import machine
 from bench.engines import Engines
 from bench.table import say
 
-PACKAGES = ("polyagent", "litestar", "granian", "uvloop", "asyncpg", "redis", "httpx-aiohttp")
+PACKAGES = ("polyagent", "litestar", "granian", "uvloop", "asyncpg", "redis", "aiohttp")
 
 
 def show(running: Engines, load_before: float) -> None:

@@ -1,7 +1,6 @@
 """Loads a server as a `Job` on stdin says, and prints a `Result`: `python -m bench.load`."""
 
 import asyncio
-import resource
 import sys
 from itertools import cycle
 from time import perf_counter
@@ -10,7 +9,7 @@ import msgspec
 import uvloop
 
 from bench.load.client import Client, Exchange
-from bench.load.job import Job, Result
+from bench.load.job import Job, Result, Spread
 
 COMPLAINTS = 3
 RECONNECT_S = 0.05
@@ -74,16 +73,14 @@ class Load:
         self._connecting = self._loop.create_task(self._connect())
 
     def _result(self) -> Result:
-        usage = resource.getrusage(resource.RUSAGE_SELF)
         window_s = min(perf_counter(), self._end_at) - self._began_at - self._job.warm_s
         return Result(
             answered=len(self._whole_s),
             errors=self._errors,
             complaints=tuple(self._complaints),
             per_s=self._warm / window_s if window_s > 0 else 0.0,
-            first_s=tuple(self._first_s),
-            whole_s=tuple(self._whole_s),
-            cpu_s=usage.ru_utime + usage.ru_stime,
+            first=Spread.of(self._first_s),
+            whole=Spread.of(self._whole_s),
         )
 
 

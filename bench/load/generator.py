@@ -29,8 +29,3 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> str:
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in given.items()]
     head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, f"Content-Length: {len(body)}"])
     return f"{head}\r\n\r\n{body.decode()}"
-
-
-def quantile(values: tuple[float, ...], share: float) -> float:
-    """Return the value below which that share lies; 0 of nothing."""
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else 0.0

@@ -1,6 +1,7 @@
 """What the load generator is told, and what it tells."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Self
 
 import msgspec
 
@@ -22,16 +23,28 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 60
 
 
+class Spread(msgspec.Struct, frozen=True):
+    """Two quantiles, in seconds; 0 of nothing."""
+
+    p50_s: float
+    p99_s: float
+
+    @classmethod
+    def of(cls, times_s: Sequence[float]) -> Self:
+        in_order = sorted(times_s) or [0.0]
+        last = len(in_order) - 1
+        return cls(*(in_order[min(last, int(share * len(in_order)))] for share in (0.5, 0.99)))
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """Times in seconds, from the request's first byte to the first token, and to the answer's end."""
+    """`first`: from the request's first byte to the first token; `whole`: to the answer's end."""
 
     answered: int
     errors: int
     complaints: tuple[str, ...]
     per_s: float
-    first_s: tuple[float, ...]
-    whole_s: tuple[float, ...]
-    cpu_s: float
+    first: Spread
+    whole: Spread
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):

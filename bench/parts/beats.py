@@ -7,7 +7,6 @@ import time
 import msgspec
 
 from bench import machine
-from bench.load.generator import quantile
 from bench.stage import Stage
 from bench.subjects.beats import Beaten, Beating
 from bench.table import show
@@ -38,9 +37,9 @@ def _row(here: Stage, processes: int, seconds: float) -> tuple[float, ...]:
     written = here.query(WAL)["bytes"] - wal["bytes"]
     return (
         processes,
-        len(beaten.took_s) / seconds,
-        quantile(beaten.took_s, 0.5) * 1000,
-        quantile(beaten.took_s, 0.99) * 1000,
+        beaten.count / seconds,
+        beaten.took.p50_s * 1000,
+        beaten.took.p99_s * 1000,
         beaten.longest_gap_s,
         used_s / took_s * 100,
         written / took_s / 1024,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from bench import machine
-from bench.load.generator import load, quantile
+from bench.load.generator import load
 from bench.load.job import Job, Result
 from bench.stage import Server, Stage
 from bench.subjects.model_service import Pace
@@ -81,8 +81,8 @@ def _row(here: Stage, cores: machine.Cores, count: int) -> Sequence[float]:
     return (
         count,
         result.per_s,
-        quantile(result.whole_s, 0.5) * 1000,
-        quantile(result.whole_s, 0.99) * 1000,
+        result.whole.p50_s * 1000,
+        result.whole.p99_s * 1000,
         sum(own_s) * 1000 / turns,
         postgres_s * 1000 / turns,
         turns / postgres_s,

@@ -3,7 +3,7 @@
 import msgspec
 
 from bench import machine
-from bench.load.generator import load, quantile
+from bench.load.generator import load
 from bench.load.job import Job, Result
 from bench.stage import Server, Stage
 from bench.subjects.model_service import Pace
@@ -107,8 +107,8 @@ def _cells(kind: Kind, each: Measured, direct: Measured, bare: Measured) -> tupl
 
 def _times_ms(kind: Kind, each: Measured) -> tuple[float, float]:
     """Return p50 and p99 of what a client waits for: the first token, or the whole plain answer."""
-    times = each.result.first_s if kind.streamed else each.result.whole_s
-    return quantile(times, 0.5) * 1000, quantile(times, 0.99) * 1000
+    times = each.result.first if kind.streamed else each.result.whole
+    return times.p50_s * 1000, times.p99_s * 1000
 
 
 def _cost_ms(kind: Kind, each: Measured, used_s: float) -> float:

@@ -1,7 +1,7 @@
 """What a turn costs as its session grows: the history is read and sent anew each time."""
 
 from bench import machine
-from bench.load.generator import load, quantile
+from bench.load.generator import load
 from bench.load.job import Job, Result
 from bench.stage import ASK, Server, Stage
 from bench.subjects.model_service import Pace
@@ -60,4 +60,4 @@ def _measured(
     result = _turns(here, gateway, requests, 1)
     used_s = [machine.cpu_s(pid) - was for pid, was in zip(roots, before, strict=True)]
     cpu_ms = (used * 1000 / len(requests) for used in used_s)
-    return (turn, quantile(result.whole_s, 0.5) * 1000, *cpu_ms, 2 * turn - 2, result.errors)
+    return (turn, result.whole.p50_s * 1000, *cpu_ms, 2 * turn - 2, result.errors)

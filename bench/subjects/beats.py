@@ -10,6 +10,7 @@ from time import perf_counter
 import msgspec
 import uvloop
 
+from bench.load.job import Spread
 from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
@@ -28,9 +29,10 @@ class Beating(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Beaten(msgspec.Struct, frozen=True, kw_only=True):
-    """What each beat took, and the longest time from one beat of a process to its next."""
+    """What a beat took, and the longest time from one beat of a process to its next."""
 
-    took_s: tuple[float, ...]
+    count: int
+    took: Spread
     longest_gap_s: float
 
 
@@ -74,8 +76,12 @@ async def beat(beating: Beating) -> Beaten:
             group.create_task(process.live(until))
             await asyncio.sleep(BEAT_S / beating.processes)
     await pool.close()
-    took_s = tuple(s for process in idle for s in process.took_s[1:])  # the first one connects
-    return Beaten(took_s=took_s, longest_gap_s=max(process.longest_gap_s() for process in idle))
+    took_s = [s for process in idle for s in process.took_s[1:]]  # the first one connects
+    return Beaten(
+        count=len(took_s),
+        took=Spread.of(took_s),
+        longest_gap_s=max(process.longest_gap_s() for process in idle),
+    )
 
 
 if __name__ == "__main__":

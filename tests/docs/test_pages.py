@@ -20,6 +20,7 @@ PAGES = [
     "docs/architecture.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/benchmarks.md",
 ]
 MAKE_TARGETS = {
     *("deps", "fmt", "lint", "test", "test-coverage", "build"),
