@@ -118,6 +118,13 @@ def tests(session: nox.Session, suite: str) -> None:
 
 
 @nox.session(python=HERE)
+def chaos(session: nox.Session) -> None:
+    """Kill and trouble real processes under load, and check what came of it; -- --seed N repeats one."""
+    sync(session, "dev", "local")
+    session.run("python", "-m", "tests.chaos", *session.posargs)
+
+
+@nox.session(python=HERE)
 def coverage(session: nox.Session) -> None:
     """Report what the tests of this run have reached; at least 90 % of the branches."""
     sync(session, "dev")

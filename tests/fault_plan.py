@@ -28,7 +28,7 @@ None: nobody cancels this, it is a loop of the process itself.
 
 
 def dice_of(seed: object) -> random.Random:
-    return random.Random(str(seed))  # noqa: S311  # no secret
+    return random.Random(str(seed))  # no secret
 
 
 class Killed(BaseException):

@@ -41,7 +41,12 @@ class Up:
     """`with Up(model_url) as up:` is ready to be used inside, and gone without a trace outside."""
 
     def __init__(
-        self, model_url: str | None, *, data_dir: Path | None = None, words: tuple[str, ...] = ()
+        self,
+        model_url: str | None,
+        *,
+        data_dir: Path | None = None,
+        words: tuple[str, ...] = (),
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -49,6 +54,7 @@ class Up:
         self.http = httpx.Client(base_url=self.url, timeout=READY_S, trust_env=False)
         self._keeps = data_dir is not None
         self._words = words
+        self._more = dict(environ or {})
         self._model_url = model_url
         self.process: subprocess.Popen[str] | None = None
 
@@ -62,7 +68,8 @@ class Up:
         }
         environ |= {"POLYAGENT_DATA_DIR": str(self.data_dir), "POLYAGENT_LOG__FORMAT": "json"}
         environ |= {"POLYAGENT_SERVER__PORT": str(self.port)}
-        return environ | ({"PYTHON_AI_URL": self._model_url} if self._model_url else {})
+        environ |= {"PYTHON_AI_URL": self._model_url} if self._model_url else {}
+        return environ | self._more
 
     def start(self) -> Self:
         self.log = self.data_dir.with_name(f"{self.data_dir.name}.out")

@@ -2,7 +2,7 @@
 
 from dishka import Provider, Scope, provide
 
-from polyagent.adapters.worker.executor import LocalExecutor
+from polyagent.adapters.worker.executor import FAREWELL_S, LocalExecutor
 from polyagent.adapters.worker.housekeeper import Housekeeper
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
@@ -40,7 +40,7 @@ class WorkerProvider(Provider):
             queue,
             backlog,
             concurrent_runs=limits.concurrent_runs,
-            drain_s=server.drain_s,
+            drain_s=max(server.drain_s - FAREWELL_S, server.drain_s / 2),  # then come the farewells
         )
 
     @provide

@@ -109,7 +109,7 @@ def error(of: PolyAgentError, reply_to: FrameId = None) -> bytes:
 
 
 def event(of: Event, reply_to: FrameId = None) -> bytes:
-    wire = of.wire()
+    wire = of.wire
     if reply_to is None:
         return wire
     return wire[:-1] + b"," + _encode(_Reply(reply_to=reply_to))[1:]
