@@ -31,6 +31,7 @@ from polyagent.ports.search import Search
 from polyagent.ports.signals import Signals
 from polyagent.ports.store import Accounts, Agents, Sessions, Store, Transaction
 from polyagent.ports.telemetry import Exposition, Meter
+from polyagent.ports.tickets import Tickets
 from polyagent.ports.tools import Tools
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.vault import Passwords, TokenRing
@@ -82,13 +83,14 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Backlog: _all(AWAY, "page"),
     KeptAnswers: _all(AWAY, "begin renew keep release"),
     Upkeep: _all(AWAY, "sweep"),
+    Tickets: _all(Raises(QueueUnavailable), "put take"),
     Control: _all(Answers(value=False), "holds_lease"),
     Executor: _all(LOST, "admitting launch wake cancel"),
     Probe: _all(Answers(Component(status="down")), "check"),
     Journal: _all(AWAY, "claim commit_step start_call finish_call hand_over beat leave")
     | _all(Answers(value=False), "may_judge"),
     Models: _all(NO_MODEL, "stream info list") | _all(Answers(Component(status="down")), "health"),
-    Runs: _all(AWAY, "ground admit get list events cancel tails journaled"),
+    Runs: _all(AWAY, "ground admit get list events cancel tails journaled latest"),
     Search: _all(Raises(ToolFailed), "__call__"),
     Accounts: _all(AWAY, "add by_id by_login list logged_in set_password is_empty"),
     Agents: _all(AWAY, "add get list change delete versions at_version"),

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from polyagent.domain.queue import Entry, Sweep
 
 PRIORITIES = range(10)
+EARLY_S = 0.001  # a timer may fire as much before its time
 
 
 class Lane:
@@ -81,7 +82,7 @@ class MemoryQueue:
 
     async def take(self, n: int, block_s: float) -> Sequence[Entry]:
         until = _now_s() + block_s
-        while not (taken := self._take(n)) and _now_s() < until:
+        while not (taken := self._take(n)) and _now_s() < until - EARLY_S:
             self._changed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(min(until, self._due_at())):
@@ -92,7 +93,7 @@ class MemoryQueue:
         return self._later[0][0] if self._later else float("inf")
 
     def _take(self, n: int) -> list[Entry]:
-        while self._due_at() <= _now_s():
+        while self._due_at() <= _now_s() + EARLY_S:
             self._enter_lane(heappop(self._later)[2], head=False)
         taken: list[Entry] = []
         while len(taken) < n and (open_lanes := [lane for lane in self._lanes[::-1] if lane]):
