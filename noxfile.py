@@ -10,7 +10,7 @@ import nox
 
 SUITES = {
     "unit": ["tests/unit"],
-    "contract": ["tests/contract", "tests/postgres", "tests/redis", "tests/openai"],
+    "contract": ["tests/contract", "tests/postgres", "tests/redis", "tests/openai", "tests/worker"],
     "api": ["tests/api"],
     "e2e": ["tests/e2e"],
     "docs": ["tests/docs"],

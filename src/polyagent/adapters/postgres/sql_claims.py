@@ -1,5 +1,7 @@
 """Statements that give runs to a worker. The order of locks is told in sql_runs.py."""
 
+from polyagent.adapters.postgres.sql_endings import ENDINGS
+
 # 4 how many, 5 run or NULL, 6 whether dead owners count, 7 after how many seconds a beat is stale
 _LEFT_BEHIND = """left_behind AS (
     SELECT r.id, r.owner IS NOT NULL AS is_stalled
@@ -76,7 +78,7 @@ _NAMED = f"""wanted AS (
 )"""  # noqa: S608  # pieces of our own, values are bound
 
 
-_GIVEN = """r AS (
+_GIVEN = f"""r AS (
     UPDATE runs r SET
         epoch = r.epoch + 1,
         claimed_at = now(),
@@ -116,7 +118,7 @@ _GIVEN = """r AS (
     FROM r WHERE status = 'failed'
 ), {ENDINGS}
 SELECT id, epoch FROM r WHERE status = 'running' ORDER BY priority DESC, seq
-"""
+"""  # noqa: S608  # pieces of our own, values are bound
 
 
 def _claim(found: str, claimed: str) -> str:
