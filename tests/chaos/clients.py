@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ import msgspec
 
 from tests.chaos.plan import Ask
 from tests.chaos.records import Answered, Broken, History, Reader, Sent
+from tests.chaos.sockets import Refused, SocketEnded, watched
 from tests.chaos.sse import frames_of
 
 CHAT_WAIT_S = 5
@@ -137,6 +138,32 @@ class Client:
             if not reader.finished:
                 await self._pause()
 
+    async def watch_by_socket(self, reader: Reader) -> None:
+        """Follow to the end over WebSockets, one after each break."""
+        while not reader.finished:
+            gateway = self._gateway()
+            try:
+                await self._listen(reader, gateway)
+            except Refused as refused:
+                status = 503 if refused.retryable else 400
+                self._answered(gateway, "a watch frame", status, refused.code, "0")
+            except SocketEnded as ended:
+                how = "hinted" if ended.hinted else "cut" if ended.opened else "lost"
+                self._broke(gateway, how, ended)
+            if not reader.finished:
+                await self._pause()
+
+    async def _listen(self, reader: Reader, gateway: str) -> None:
+        url = self._gateways[gateway]
+        frames = watched(url, self._token, reader.run_id, reader.last_id)
+        reader.connections += 1
+        async with aclosing(frames):
+            async for event in frames:
+                reader.events.append(event)
+                if event["type"] in ENDS:
+                    reader.finished = True
+                    return
+
     async def poll(self, reader: Reader) -> None:
         """Read the journaled events in pages."""
         while not reader.finished:
@@ -204,17 +231,24 @@ class Client:
             code = None
             if response.is_error:
                 code = _code(await response.aread())
-            self._history.answers.append(
-                Answered(
-                    at_s=time.time(),
-                    gateway=gateway,
-                    what=f"{method} {path.partition('?')[0]}",
-                    status=response.status_code,
-                    code=code,
-                    retry_after=response.headers.get("retry-after"),
-                )
-            )
+            what = f"{method} {path.partition('?')[0]}"
+            retry_after = response.headers.get("retry-after")
+            self._answered(gateway, what, response.status_code, code, retry_after)
             yield response
+
+    def _answered(
+        self, gateway: str, what: str, status: int, code: str | None, retry_after: str | None
+    ) -> None:
+        self._history.answers.append(
+            Answered(
+                at_s=time.time(),
+                gateway=gateway,
+                what=what,
+                status=status,
+                code=code,
+                retry_after=retry_after,
+            )
+        )
 
     def _gateway(self) -> str:
         return self._dice.choice([*self._gateways])

@@ -69,7 +69,8 @@ def _reading(history: History, rest: Rest) -> Iterator[tuple[str, object]]:
         repeated += len(ids) - len(set(ids))
         disordered += ids != sorted(ids)
         missed += len({*wanted} - {*ids}) if reader.finished else 0
-    yield "readers", len(history.readers)
+    sockets = sum(reader.name == "socket" for reader in history.readers)
+    yield "readers, of them by WebSocket", f"{len(history.readers)}, {sockets}"
     yield "their connections", sum(reader.connections for reader in history.readers)
     yield "durable events seen", seen
     yield (

@@ -67,6 +67,8 @@ class Load:
         reader = client.reader("onlooker", run_id)
         async with asyncio.TaskGroup() as group:
             group.create_task(client.watch(reader, leaves=True))
+            if self._dice.random() < 0.4:
+                group.create_task(client.watch_by_socket(client.reader("socket", run_id)))
             if sent.ask.cancel_after is not None:
                 group.create_task(self._cancel(client, reader, sent.ask.cancel_after))
         if reader.events:
