@@ -15,6 +15,7 @@ SUITES = {
     "e2e": ["tests/e2e"],
     "docs": ["tests/docs"],
 }
+PARALLEL = {"unit", "contract", "api"}  # the others start servers of their own
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -112,6 +113,7 @@ def tests(session: nox.Session, suite: str) -> None:
         "-m",
         "pytest",
         *SUITES[suite],
+        *(("-n", "2") if suite in PARALLEL else ()),
         *session.posargs,
         env={"COVERAGE_FILE": str(Path.cwd() / f".coverage.{session.python}.{suite}")},
     )
