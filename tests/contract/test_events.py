@@ -217,3 +217,18 @@ async def test_nothing_is_kept_of_a_run_that_nobody_reads_and_nothing_tells(
         assert len(events._logs) == 1
 
     assert events._logs == {}
+
+
+async def test_a_log_that_grows_after_it_was_closed_is_counted(events: MemoryEvents) -> None:
+    run_id = new_id()
+    long = MessageDelta(1, 0, "x" * 1_000_000)
+
+    async with events.subscribe(run_id, 0):
+        for epoch in (1, 3):
+            events.open(run_id, epoch)
+            events.publish(_event(run_id, epoch * EPOCH + 1, long))
+            events.close(run_id)
+            events.relay(_event(run_id, (epoch + 1) * EPOCH + 1, long))
+        counted = events._closed_bytes
+
+    assert counted == events._logs[run_id].size_bytes

@@ -350,3 +350,32 @@ async def test_a_large_event_is_left_to_the_journal(start: Start) -> None:
         heard = await _until(feed, EPOCH + 3)
 
     assert heard == [EPOCH + 1, EPOCH + 3]
+
+
+async def test_a_log_that_redis_had_no_room_for_is_written_when_it_has(start: Start) -> None:
+    here, there = await start(), await start()
+    run_id = new_id()
+    await here.client.config_set("maxmemory", "1")
+    try:
+        here.begins(run_id)
+        here.says(run_id, EPOCH + 2)
+        await here.events.flush(run_id)
+        before = await _logged(there, run_id)
+    finally:
+        await here.client.config_set("maxmemory", "0")
+
+    assert before == []
+    await _eventually_logged(there, run_id, _ids(1, 2))
+
+
+async def test_nonsense_on_a_channel_deafens_nobody(start: Start) -> None:
+    here, there = await start(), await start()
+    run_id = new_id()
+    heard = asyncio.Event()
+    there.events.on_cancelled(lambda cancelled: heard.set() if cancelled == run_id else None)
+    async with asyncio.timeout(PATIENCE_S):
+        while not await here.client.publish("polyagent:cancelled", b"nonsense"):
+            await asyncio.sleep(0.01)
+        while not heard.is_set():
+            here.events.cancelled(run_id)
+            await asyncio.sleep(0.05)

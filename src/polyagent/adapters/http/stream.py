@@ -18,6 +18,7 @@ MEDIA_TYPE = "text/event-stream"
 PING = b": ping\n\n"
 COME_BACK = b"retry: 1000\n\n"
 MAX_WAITING = 256
+MAX_WAITING_BYTES = 1024 * 1024
 
 Events = AsyncGenerator[Event | None, None]
 
@@ -58,17 +59,23 @@ class _Outbox:
 
     def __init__(self) -> None:
         self._frames: list[bytes] = []
+        self._size_bytes = 0
         self._is_closed = False
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
 
     async def put(self, ready: bytes) -> None:
-        while len(self._frames) >= MAX_WAITING and not self._is_closed:
+        while self._is_full and not self._is_closed:
             self._emptied.clear()
             await self._emptied.wait()
         if not self._is_closed:
             self._frames.append(ready)
+            self._size_bytes += len(ready)
             self._filled.set()
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._frames) >= MAX_WAITING or self._size_bytes >= MAX_WAITING_BYTES
 
     def close(self, last: bytes = b"") -> None:
         if not self._is_closed:
@@ -81,6 +88,7 @@ class _Outbox:
             await self._filled.wait()
             self._filled.clear()
             frames, self._frames = self._frames, []
+            self._size_bytes = 0
             self._emptied.set()
             yield b"".join(frames)
 

@@ -101,7 +101,10 @@ class MemoryEvents:
     def relay(self, event: Event) -> None:
         log = self._logs.get(event.run_id)
         if log is not None and not log.is_open:
+            before_bytes = log.size_bytes
             log.append(event)
+            if event.run_id in self._closed_at_s:
+                self._closed_bytes += log.size_bytes - before_bytes
 
     def shown(self, run_id: UUID) -> Sequence[Event]:
         log = self._logs.get(run_id)

@@ -180,6 +180,8 @@ class LocalExecutor:
             if handle.doubts == 2:
                 log.warning("run.fenced", run_id=str(run_id))
                 handle.fence()
+        if self._draining:
+            return  # what was not handed over is claimed by others when we have left
         lost = beat.owned.keys() - self._handles.keys() - self._awaited
         again, self._lost = lost & self._lost, lost
         for run_id in again:

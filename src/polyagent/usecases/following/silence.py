@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from polyagent.domain.errors import Unavailable
 from polyagent.ports.clock import Clock
@@ -21,6 +21,7 @@ class Silence:
         self._clock = clock
         self._readings: set[Reading] = set()
         self._task: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     @contextmanager
     def broken_for(self, reading: Reading) -> Iterator[None]:
@@ -40,8 +41,10 @@ class Silence:
         while True:
             await self._clock.sleep(TICK_S)
             quiet = [reading for reading in self._readings if self._is_quiet(reading)]
-            with suppress(Unavailable):  # the next second asks again
-                await self._compare([reading for reading in quiet if not reading.is_live])
+            if self._asking is None or self._asking.done():  # a store that hangs holds up no ping
+                self._asking = asyncio.create_task(
+                    self._compare([reading for reading in quiet if not reading.is_live])
+                )
 
     def _is_quiet(self, reading: Reading) -> bool:
         reading.quiet_ticks += 1
@@ -52,7 +55,10 @@ class Silence:
     async def _compare(self, quiet: list[Reading]) -> None:
         if not quiet:
             return
-        tails = await self._runs.tails({reading.run_id for reading in quiet})
+        try:
+            tails = await self._runs.tails({reading.run_id for reading in quiet})
+        except Unavailable:  # the next second asks again
+            return
         for reading in quiet:
             tail = tails.get(reading.run_id)
             if tail is None or tail.is_final or tail.last_seq > reading.at:

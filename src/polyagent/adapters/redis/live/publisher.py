@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis as RedisClient
+from redis.exceptions import ResponseError
 
 from polyagent.adapters.redis.live.log import (
     adding_all,
@@ -28,6 +29,7 @@ BATCH_S = 0.02
 FLUSH_S = 0.25
 FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 1.0
+MEND_PAUSE_S = 0.25
 
 log = structlog.get_logger("polyagent.redis")
 
@@ -114,13 +116,22 @@ class Publisher:
             await self._broken.wait()
             self._broken.clear()
             for track in [track for track in self._tracks.values() if track.is_broken]:
-                try:
-                    await self._mend(track)
-                except (*AWAY, Unavailable) as error:
-                    log.debug("live_log.not_mended", run_id=str(track.run_id), error=str(error))
+                if not await self._is_mended(track):
                     self._broken.set()
             if self._broken.is_set():
-                await self._clock.sleep(max(self._pause_s, FIRST_PAUSE_S))
+                await self._clock.sleep(MEND_PAUSE_S)
+
+    async def _is_mended(self, track: Track) -> bool:
+        try:
+            await self._mend(track)
+        except (*AWAY, Unavailable) as error:
+            log.debug("live_log.not_mended", run_id=str(track.run_id), error=str(error))
+        except Exception:
+            log.exception("live_log.mending_died", run_id=str(track.run_id))
+        else:
+            return True
+        track.pending.clear()  # the mend takes them from memory
+        return False
 
     def _touch(self, track: Track) -> None:
         self._dirty.add(track)
@@ -205,7 +216,11 @@ class Publisher:
         ]
         if events:
             commands.append(("PUBLISH", channel_of(track.run_id), lines_of(events)))
-        await self._wire.call(commands)
+        for reply in await self._wire.call(commands):
+            refusals = reply if isinstance(reply, list) else [reply]
+            for refusal in refusals:
+                if isinstance(refusal, ResponseError):
+                    raise refusal
 
 
 def _merged(*parts: Sequence[Event]) -> list[Event]:

@@ -53,6 +53,8 @@ class Subscriber:
                 await self._listen()
             except AWAY as error:
                 log.debug("subscriber.away", error=str(error))
+            except Exception:  # whatever somebody sends, we listen on
+                log.exception("subscriber.died")
             await asyncio.sleep(PAUSE_S)
 
     async def _listen(self) -> None:
@@ -61,7 +63,8 @@ class Subscriber:
         for channel in self._channels:
             self._commands.put_nowait(("SUBSCRIBE", channel))
         try:
-            await connection.connect()  # type: ignore[no-untyped-call]  # of redis-py
+            async with asyncio.timeout(SILENCE_S):
+                await connection.connect()  # type: ignore[no-untyped-call]  # of redis-py
             talking = asyncio.create_task(self._talk(connection))
             try:
                 while True:
