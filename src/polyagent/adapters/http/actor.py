@@ -31,23 +31,26 @@ class Guard:
     ) -> None:
         if _is_options(handler) or handler.opt["permission"] == "public":
             return
-        claims = await self._claims(connection, handler)
         if (authenticate := self._authenticate) is None:
             authenticate = self._authenticate = await self._container.get(Authenticate)
+        claims = await self._redeemed(connection, handler)
+        if claims is None:
+            claims = authenticate.claims(bearer(connection.headers.get("authorization")))
         actor = await authenticate(claims)
         actor.require(handler.opt["permission"])
         connection.scope["user"] = actor
         connection.scope["auth"] = claims
 
-    async def _claims(
+    async def _redeemed(
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
-    ) -> Claims:
-        header = connection.headers.get("authorization")
-        ticket = connection.query_params.get("ticket")
-        if header is None and ticket is not None and handler.opt.get("takes_ticket"):
-            tickets = await self._container.get(ManageTickets)
-            return await tickets.redeem(ticket, connection.scope["path"])
-        return (await self._container.get(Authenticate)).claims(bearer(header))
+    ) -> Claims | None:
+        """Return what the request's ticket stands for, where one may stand in the header's place."""
+        if not handler.opt.get("takes_ticket") or "authorization" in connection.headers:
+            return None
+        if (ticket := connection.query_params.get("ticket")) is None:
+            return None
+        tickets = await self._container.get(ManageTickets)
+        return await tickets.redeem(ticket, connection.scope["path"])
 
 
 def bearer(header: str | None) -> str:
