@@ -1,43 +1,20 @@
 """Deleting a session while others write in it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.queue import MemoryQueue
-from polyagent.adapters.postgres.engine import open_engine
-from polyagent.adapters.postgres.pool import Pool, open_pool
-from polyagent.adapters.postgres.runs import PostgresRuns
-from polyagent.adapters.postgres.store import PostgresStore
-from polyagent.adapters.system.clock import SystemClock
+from polyagent.adapters.postgres.pool import Pool
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent, NewAgent
 from polyagent.domain.chat import PatchSession
 from polyagent.domain.errors import NotFound, StoreUnavailable
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import Admitted
-from polyagent.settings import Database
 from tests.contract.tenant import Tenant
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(Database(url=postgres_url), min_size=0)
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture
-async def tenant(postgres_url: str, pool: Pool) -> AsyncIterator[Tenant]:
-    engine = open_engine(Database(url=postgres_url))
-    yield Tenant(
-        PostgresStore(engine), PostgresRuns(pool, MemoryQueue(), queued_runs=100), SystemClock()
-    )
-    await engine.dispose()
 
 
 async def test_runs_that_are_admitted_as_their_session_goes_are_hidden_with_it_or_refused(

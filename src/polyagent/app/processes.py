@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
+from dishka import AsyncContainer
 
 from polyagent.app.ground import UNDER_UP, data_dir, hand_on, handed, settled
 from polyagent.domain.selftest import SelftestOptions, SelftestReport
@@ -133,19 +134,21 @@ def asgi() -> Any:
     configure_logging(settings.log, sys.stderr)
     use_cases = container(settings)
 
-    @asynccontextmanager
-    async def executing(_: object) -> AsyncIterator[None]:
-        from polyagent.adapters.worker.executor import LocalExecutor
-        from polyagent.adapters.worker.housekeeper import Housekeeper
+    return build(use_cases, settings, Drain(), lifespan=[lambda _: _executing(use_cases)])
 
-        executor = await use_cases.get(LocalExecutor)
-        housekeeper = await use_cases.get(Housekeeper)
-        async with executor.running(), housekeeper.running():
-            _settle_memory()
-            yield
-        await use_cases.close()
 
-    return build(use_cases, settings, Drain(), lifespan=[executing])
+@asynccontextmanager
+async def _executing(use_cases: AsyncContainer) -> AsyncIterator[None]:
+    """Execute runs, and keep house, until the block ends; then close the container."""
+    from polyagent.adapters.worker.executor import LocalExecutor
+    from polyagent.adapters.worker.housekeeper import Housekeeper
+
+    executor = await use_cases.get(LocalExecutor)
+    housekeeper = await use_cases.get(Housekeeper)
+    async with executor.running(), housekeeper.running():
+        _settle_memory()
+        yield
+    await use_cases.close()
 
 
 def _settle_memory() -> None:
@@ -169,20 +172,13 @@ def worker(settings: Settings) -> int:
 
 
 async def _work(settings: Settings) -> None:
-    from polyagent.adapters.worker.executor import LocalExecutor
-    from polyagent.adapters.worker.housekeeper import Housekeeper
     from polyagent.app.library import container
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    use_cases = container(settings)
-    executor = await use_cases.get(LocalExecutor)
-    housekeeper = await use_cases.get(Housekeeper)
-    async with executor.running(), housekeeper.running():
-        _settle_memory()
+    async with _executing(container(settings)):
         await stop.wait()
-    await use_cases.close()
 
 
 def prepare(settings: Settings) -> Prepared:

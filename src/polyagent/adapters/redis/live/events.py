@@ -60,7 +60,7 @@ class RedisEvents:
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
-            await self._publisher.last_words()
+            await self._publisher.send()
             await self._wire.aclose()
 
     def open(self, run_id: UUID, epoch: int) -> None:

@@ -102,14 +102,10 @@ class Publisher:
             await self._filled.wait()
             self._filled.clear()
             self._hurried.clear()
-            await self._send()
+            await self.send()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause_s or BATCH_S):
                     await self._hurried.wait()
-
-    async def last_words(self) -> None:
-        """Write what is left, once."""
-        await self._send()
 
     async def mending(self) -> None:
         while True:
@@ -137,7 +133,8 @@ class Publisher:
         self._dirty.add(track)
         self._filled.set()
 
-    async def _send(self) -> None:
+    async def send(self) -> None:
+        """Write what there is now."""
         tracks = [track for track in self._dirty if not track.is_broken]
         self._dirty.difference_update(tracks)
         now_s = self._clock.monotonic()
