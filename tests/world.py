@@ -75,9 +75,16 @@ async def _lookup(arguments: Mapping[str, Any], context: CallContext) -> ToolRes
 
 
 class World:
-    def __init__(self, state: State, *, defaults: RunDefaults, concurrent_runs: int) -> None:
+    def __init__(
+        self,
+        state: State,
+        *,
+        models: ScriptedModels,
+        defaults: RunDefaults,
+        concurrent_runs: int,
+    ) -> None:
         self.clock = SystemClock()
-        self.models = ScriptedModels()
+        self.models = models
         self.tools = Toolbox()
         self.runs = MemoryRuns(state, self.clock)
         self.journal = MemoryJournal(state, self.clock)
@@ -144,11 +151,20 @@ class World:
 
 @asynccontextmanager
 async def living(
-    state: State | None = None, *, defaults: RunDefaults = DEFAULTS, concurrent_runs: int = 16
+    state: State | None = None,
+    *,
+    models: ScriptedModels | None = None,
+    defaults: RunDefaults = DEFAULTS,
+    concurrent_runs: int = 16,
 ) -> AsyncIterator[World]:
     """A world whose process beats and claims; its workspace has the built-in agents."""
     fresh = state is None
-    world = World(state or State(), defaults=defaults, concurrent_runs=concurrent_runs)
+    world = World(
+        state or State(),
+        models=models or ScriptedModels(),
+        defaults=defaults,
+        concurrent_runs=concurrent_runs,
+    )
     async with world.executor.running(), asyncio.timeout(4 * WAIT_S):
         while not world.executor.is_open:
             await asyncio.sleep(0)

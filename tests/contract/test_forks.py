@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from polyagent.domain.chat import Message, PatchSession, Session
-from polyagent.domain.context import prompt_messages
+from polyagent.domain.context import Conversation, prompt_messages
 from polyagent.domain.errors import NotFound
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
@@ -142,7 +142,9 @@ async def test_a_fork_at_any_message_pairs_each_call_with_an_answer(office: Offi
     for message in history:
         fork = await forks(office, work, message)
         next_turn = await office.works("and now?", fork.id)
-        prompt = prompt_messages(None, next_turn.history, next_turn.steps, budget_tokens=1000)
+        prompt = prompt_messages(
+            None, Conversation(history=next_turn.history, steps=next_turn.steps)
+        )
         asked = [call.id for told_of in prompt for call in told_of.calls]
         answered = [each.tool_call_id for each in prompt if each.role == "tool"]
         assert asked == answered == [call.id for call in message.tool_calls]

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyagent.domain.chat import ImagePart, Message, TextPart, text_of
-from polyagent.domain.context import estimate_tokens, prompt_messages
+from polyagent.domain.context import Conversation, cost_of, estimate_tokens, prompt_messages
 from polyagent.domain.ids import new_id
-from polyagent.domain.model import PromptMessage
 from polyagent.domain.text import clean, clean_json
 from polyagent.domain.tool import ToolCall, arguments_of
 
@@ -37,33 +36,18 @@ def turn(number: int, size: int = 40) -> list[Message]:
     return [message("user", f"{number} " + "q" * size, run_id), message("assistant", "a", run_id)]
 
 
-def texts(messages: tuple[PromptMessage, ...]) -> list[str]:
-    return [text_of(message.parts) for message in messages]
+def talk(
+    history: list[Message], steps: list[Message], summary: Message | None = None
+) -> Conversation:
+    return Conversation(summary=summary, history=tuple(history), steps=tuple(steps))
 
 
 def test_instructions_come_first_then_history_then_the_run() -> None:
     now = [message("user", "now", new_id())]
 
-    told = prompt_messages("Be brief.", turn(1), now, budget_tokens=1000)
+    told = prompt_messages("Be brief.", talk(turn(1), now))
 
     assert [m.role for m in told] == ["system", "user", "assistant", "user"]
-
-
-def test_the_oldest_turns_go_first_and_whole() -> None:
-    history = [m for n in range(10) for m in turn(n)]
-    now = [message("user", "now", new_id())]
-
-    told = texts(prompt_messages(None, history, now, budget_tokens=100))
-
-    assert [text[0] for text in told if "q" in text] == ["7", "8", "9"]
-
-
-def test_the_run_itself_is_told_even_if_it_does_not_fit() -> None:
-    now = [message("user", "x" * 10_000, new_id())]
-
-    told = prompt_messages("Be brief.", turn(1), now, budget_tokens=10)
-
-    assert [m.role for m in told] == ["system", "user"]
 
 
 def test_a_call_that_never_ended_is_answered_all_the_same() -> None:
@@ -71,7 +55,7 @@ def test_a_call_that_never_ended_is_answered_all_the_same() -> None:
     run_id = new_id()
     history = [message("user", "q", run_id), message("assistant", "", run_id, calls=calls)]
 
-    told = prompt_messages(None, history, [message("user", "now", new_id())], budget_tokens=999)
+    told = prompt_messages(None, talk(history, [message("user", "now", new_id())]))
 
     assert [m.role for m in told] == ["user", "assistant", "tool", "user"]
     assert "cancelled" in text_of(told[2].parts)
@@ -81,25 +65,39 @@ def test_an_answer_that_is_empty_is_left_out() -> None:
     run_id = new_id()
     history = [message("user", "q", run_id), message("assistant", "", run_id)]
 
-    told = prompt_messages(None, history, [], budget_tokens=999)
+    told = prompt_messages(None, talk(history, []))
 
     assert [m.role for m in told] == ["user"]
 
 
-@given(st.lists(st.integers(0, 400), max_size=30), st.integers(0, 2000))
-def test_what_is_told_of_the_past_is_always_its_newest_turns(sizes: list[int], budget: int) -> None:
-    history = [m for n, size in enumerate(sizes) for m in turn(n, size)]
+def test_the_summary_stands_at_the_head_of_the_first_message() -> None:
+    summary = message("system", "They met.", new_id())
+    now = [message("user", "now", new_id())]
 
-    told = texts(prompt_messages(None, history, [], budget_tokens=budget))
+    told = prompt_messages("Be brief.", talk([], now, summary))
 
-    every = [m.content for m in history]
-    assert told == every[len(every) - len(told) :]
-    assert sum(map(estimate_tokens, told)) <= budget or not told
+    assert [m.role for m in told] == ["system", "user"]
+    assert text_of(told[1].parts).endswith("They met.\nEnd of the summary.]\n\nnow")
+
+
+def test_results_that_are_too_long_are_cut_in_their_middle() -> None:
+    calls = tuple(
+        ToolCall(id=f"c{n}", name="t", arguments={}, state="done", result=f"begin {'x' * 9000} end")
+        for n in range(2)
+    )
+    step = message("assistant", "", new_id(), calls=calls)
+
+    (_, *results) = prompt_messages(None, talk([], [step]), result_tokens=200)
+
+    assert sum(estimate_tokens(text_of(each.parts)) for each in results) < 250
+    for each in results:
+        assert text_of(each.parts).startswith('{"result":"begin xx')
+        assert text_of(each.parts).endswith('xx end"}')
+        assert "characters left out" in text_of(each.parts)
 
 
 def test_an_image_costs_tokens() -> None:
     image = ImagePart(data="aGk=", media_type="image/png")
-    plain = message("user", "look", new_id())
     seen = Message(
         id=new_id(),
         session_id=None,
@@ -110,9 +108,7 @@ def test_an_image_costs_tokens() -> None:
         created_at=AT,
     )
 
-    told = prompt_messages(None, [plain, seen], [], budget_tokens=900)
-
-    assert told == ()
+    assert cost_of(talk([], [seen])) > 1000
 
 
 @pytest.mark.parametrize(
@@ -128,7 +124,7 @@ def test_a_name_that_a_model_made_up_is_told_as_services_take_it(made_up: str, t
     call = ToolCall(id="1", name=made_up, arguments={}, state="failed", error="no such tool")
     step = message("assistant", "", new_id(), calls=(call,))
 
-    (assistant, _) = prompt_messages(None, [], [step], budget_tokens=1000)
+    (assistant, _) = prompt_messages(None, talk([], [step]))
 
     assert [call.name for call in assistant.calls] == [told]
 

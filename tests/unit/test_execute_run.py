@@ -245,19 +245,21 @@ async def test_a_run_that_takes_too_long_ends_at_its_limit() -> None:
     assert "0.2 s" in story[-1].detail
 
 
-async def test_a_prompt_that_is_too_long_is_shortened_by_whole_turns() -> None:
+async def test_a_prompt_that_is_too_long_is_summarised_and_sent_again() -> None:
     async with living() as world:
         first = await world.asks("a long time ago")
         await world.story(first.run)
-        world.models.scripts += [[ContextExceeded("too long", window_tokens=40)], said("Hello")]
+        too_long = ContextExceeded("too long", window_tokens=40)
+        world.models.scripts += [[too_long], said("They met."), said("Hello")]
 
         again = await world.asks("x" * 60, session_id=first.run.session_id)
         story = await world.story(again.run)
 
     assert isinstance(story[-1], RunCompleted)
-    before, after = world.models.prompts[-2:]
+    before, _, after = world.models.prompts[-3:]
     assert len(before.messages) > len(after.messages)
-    assert after.messages[-1].parts == (TextPart("x" * 60),)
+    assert "They met." in text_of(after.messages[-1].parts)
+    assert after.messages[-1].parts[-1] == TextPart("x" * 60)
 
 
 async def test_what_was_refused_once_does_not_stop_the_session() -> None:

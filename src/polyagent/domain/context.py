@@ -1,4 +1,4 @@
-"""What a model is told: the newest turns that fit its window, every call with its result."""
+"""What a model is told of a conversation: every call with its result, and nothing that it cannot hold."""
 
 import math
 import re
@@ -15,6 +15,9 @@ from polyagent.domain.tool import ToolCall
 IMAGE_TOKENS = 1000
 MESSAGE_TOKENS = 6
 
+SUMMARY_HEAD = "[The conversation so far, as the server has summarised it:"
+SUMMARY_FOOT = "End of the summary.]"
+
 # A model makes names up, and services refuse a history with one that no function could have.
 # https://platform.openai.com/docs/api-reference/chat/create
 _NOT_OF_A_NAME = re.compile("[^A-Za-z0-9_-]")
@@ -24,39 +27,58 @@ UNNAMED = "unnamed"
 _WIDE = re.compile("[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\U0001f000-\U0003ffff]")
 
 
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """`summary` stands for all that came before `history` (earlier turns); `steps` are the run's own.
+
+    Both are oldest first; the first of `steps` is the run's request.
+    """
+
+    summary: Message | None = None
+    history: tuple[Message, ...] = ()
+    steps: tuple[Message, ...] = ()
+
+
 def estimate_tokens(text: str) -> int:
     """Return about how many tokens a text has: a wide character (CJK, emoji) each, else four characters."""
-    wide = len(_WIDE.findall(text))
+    wide = 0 if text.isascii() else len(_WIDE.findall(text))
     return wide + math.ceil((len(text) - wide) / 4)
 
 
 def prompt_messages(
-    instructions: str | None,
-    history: Sequence[Message],
-    steps: Sequence[Message],
-    *,
-    budget_tokens: int,
+    instructions: str | None, talk: Conversation, *, result_tokens: int | None = None
 ) -> tuple[PromptMessage, ...]:
-    """Return the system message, the newest whole turns of `history` that fit, and this run's `steps`."""
-    system = _system(instructions)
-    current = [*_told(steps)]
-    left = budget_tokens - _cost(system) - _cost(current)
-    turns: list[list[PromptMessage]] = []
-    for said in reversed(_turns(history)):
-        turn = [*_told(said)]
-        left -= _cost(turn)
-        if left < 0:
-            break
-        turns.append(turn)
-    past = [message for turn in reversed(turns) for message in turn]
-    return (*system, *past, *current)
+    """Return what is sent: it grows only at its end, until the summary is another one.
+
+    The results of one step get `result_tokens` together: longer ones are cut in the middle.
+    The summary stands at the head of the first message: some services want turns to alternate.
+    """
+    told = [*_told((*talk.history, *talk.steps), result_tokens)]
+    if talk.summary is not None:
+        told = _with_summary(talk.summary, told)
+    return (*_system(instructions), *told)
+
+
+def cost_of(talk: Conversation, *, result_tokens: int | None = None) -> int:
+    """Return about how many tokens a conversation has."""
+    return prompt_cost(prompt_messages(None, talk, result_tokens=result_tokens))
+
+
+def cut(text: str, tokens: int) -> str:
+    """Return a text of at most about so many tokens: what is too much is left out of its middle."""
+    has = estimate_tokens(text)
+    if has <= tokens:
+        return text
+    kept = max(2, len(text) * tokens // has)
+    head = kept * 2 // 3
+    left_out = len(text) - kept
+    return f"{text[:head]} [... {left_out} characters left out ...] {text[head - kept :]}"
 
 
 def answered(history: Sequence[Message]) -> tuple[Message, ...]:
     """Return the turns in which a model said something."""
     return tuple(
         message
-        for turn in _turns(history)
+        for turn in turns(history)
         if any(each.role == "assistant" for each in turn)
         for message in turn
     )
@@ -68,11 +90,20 @@ def _system(instructions: str | None) -> list[PromptMessage]:
     return [PromptMessage(role="system", parts=(TextPart(instructions),))]
 
 
-def _turns(history: Sequence[Message]) -> list[list[Message]]:
+def turns(history: Sequence[Message]) -> list[list[Message]]:
+    """Return messages by the run that they are of, in their order."""
     return [[*turn] for _, turn in groupby(history, key=lambda message: message.run_id)]
 
 
-def _told(messages: Iterable[Message]) -> Iterator[PromptMessage]:
+def _with_summary(summary: Message, told: Sequence[PromptMessage]) -> list[PromptMessage]:
+    block = TextPart(f"{SUMMARY_HEAD}\n{summary.content}\n{SUMMARY_FOOT}\n\n")
+    first, rest = told[:1], told[1:]
+    if not first or first[0].role != "user":
+        return [PromptMessage(role="user", parts=(block,)), *told]
+    return [msgspec.structs.replace(first[0], parts=(block, *first[0].parts)), *rest]
+
+
+def _told(messages: Iterable[Message], result_tokens: int | None) -> Iterator[PromptMessage]:
     """Tell messages as the protocol wants them: an answer to each call, no empty assistant message."""
     for message in messages:
         if message.role == "assistant" and not message.content and not message.tool_calls:
@@ -81,35 +112,40 @@ def _told(messages: Iterable[Message]) -> Iterator[PromptMessage]:
         role = "user" if message.role == "tool" else message.role
         yield PromptMessage(role=role, parts=message.parts, calls=calls)
         for call in message.tool_calls:
-            answer = TextPart(_result(call))
+            answer = TextPart(_bounded(result_text(call), message, result_tokens))
             yield PromptMessage(role="tool", parts=(answer,), tool_call_id=call.id)
+
+
+def _bounded(result: str, message: Message, tokens: int | None) -> str:
+    return result if tokens is None else cut(result, max(1, tokens // len(message.tool_calls)))
 
 
 def _prompt_call(call: ToolCall) -> PromptCall:
     arguments = call.arguments
     if isinstance(arguments, str):
         arguments = {"not_a_json_object": arguments[:1000]}
-    return PromptCall(id=call.id, name=_name(call.name), arguments=_json(arguments))
+    return PromptCall(id=call.id, name=_name(call.name), arguments=json_text(arguments))
 
 
 def _name(name: str) -> str:
     return _NOT_OF_A_NAME.sub("_", name)[:NAME_CHARACTERS] or UNNAMED
 
 
-def _result(call: ToolCall) -> str:
+def result_text(call: ToolCall) -> str:
     """Return what the model reads of a call: its result as data, or why there is none."""
     if call.state == "done":
-        return _json({"result": call.result})
+        return json_text({"result": call.result})
     if call.is_open:
-        return _json({"error": "cancelled before it ended"})
-    return _json({"error": call.error or call.state})
+        return json_text({"error": "cancelled before it ended"})
+    return json_text({"error": call.error or call.state})
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _cost(messages: Sequence[PromptMessage]) -> int:
+def prompt_cost(messages: Iterable[PromptMessage]) -> int:
+    """Return about how many tokens messages have, as the model gets them."""
     return sum(
         MESSAGE_TOKENS
         + sum(map(_part_cost, message.parts))

@@ -153,7 +153,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     `begun` is the event that was journaled with the claim (`run.started` or `run.resumed`), the first
     of this epoch. `history` is the session before this run, oldest first; `steps` are this run's own
     messages so far, its user message first, each assistant message with its calls as they stand in
-    the journal.
+    the journal. What the newest `summary` stands for is in neither of them, but for the user message.
     """
 
     lease: Lease
@@ -164,6 +164,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     begun: Event
     history: tuple[Message, ...]
     steps: tuple[Message, ...]
+    summary: Message | None = None
     cancel_asked: bool = False
 
 
@@ -183,6 +184,7 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `step` is the number of steps that will then be done; `calls` are recorded `pending`;
     `usage` is the run's total. A `status` that is final gives the run up. `retried` adds an attempt.
+    `summary` stands for the session, or the run that has none, up to the message `covers`.
     """
 
     step: int
@@ -193,6 +195,8 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     error: RunError | None = None
     retried: bool = False
+    summary: Message | None = None
+    covers: UUID | None = None
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):

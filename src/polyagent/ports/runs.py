@@ -28,11 +28,15 @@ NEWEST = 8
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """What an ask stands on: the agent that will answer, the session with its history (oldest first)."""
+    """What an ask stands on: the agent that will answer, the session with its history (oldest first).
+
+    What `summary` stands for is not in the history.
+    """
 
     agent: Agent
     session: Session | None = None
     history: tuple[Message, ...] = ()
+    summary: Message | None = None
 
 
 class Runs(Protocol):

@@ -16,6 +16,7 @@ from polyagent.domain.tool import ToolResult
 from polyagent.ports.clock import Clock
 
 LEASE_S = 4.0
+SUMMARY_STEP = -1  # no step of the run: it has no calls
 
 
 class MemoryJournal:
@@ -116,6 +117,8 @@ class MemoryJournal:
         )
         if record.message is not None:
             self._ledger.say(row, record.step, record.message, now)
+        if record.summary is not None:
+            self._ledger.say(row, SUMMARY_STEP, record.summary, now, covers=record.covers)
         calls = self._state.calls[run.id]
         calls.extend(CallRow(step=record.step, call=call) for call in record.calls)
         if is_final:

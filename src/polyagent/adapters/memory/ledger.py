@@ -1,6 +1,6 @@
 """What runs leave behind in memory: their events, their messages, and what goes on from them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -41,9 +41,13 @@ class Ledger:
         )
         self.say(row, 0, message, at)
 
-    def say(self, row: RunRow, step: int, message: Message, at: datetime) -> None:
+    def say(
+        self, row: RunRow, step: int, message: Message, at: datetime, *, covers: UUID | None = None
+    ) -> None:
+        """Enter a message; `covers` is the last one that it, a summary, stands for."""
         bare = replace(message, tool_calls=())
-        said = MessageRow(seq=self._state.next_seq(), step=step, message=bare)
+        upto = next((said.seq for said in self._talk(row) if said.message.id == covers), None)
+        said = MessageRow(seq=self._state.next_seq(), step=step, message=bare, covers=upto)
         self._state.messages[row.run.id].append(said)
         if (session := self._session(row)) is not None:
             self._state.sessions[session.id] = replace(
@@ -84,11 +88,30 @@ class Ledger:
             yield other.run.status == "queued" and other.seq < row.seq
 
     def history(self, session_id: UUID, *, before: UUID | None = None) -> tuple[Message, ...]:
-        """Return the newest messages of a session, oldest first, without those of the run `before`."""
-        said = self._state.messages_of(session_id)
-        rows = [row for row in said if row.message.run_id != before]
-        rows.sort(key=lambda row: row.seq)
-        return tuple(map(self._state.message_as_told, rows[-HISTORY:]))
+        """Return the newest messages of a session that no summary stands for, oldest first.
+
+        Without those of the run `before`.
+        """
+        rows = _uncovered([*self._state.messages_of(session_id)])
+        left = [row for row in rows if row.message.run_id != before]
+        return tuple(map(self._state.message_as_told, left[-HISTORY:]))
+
+    def summary(self, session_id: UUID) -> Message | None:
+        return _summary(self._state.messages_of(session_id))
+
+    def _talk(self, row: RunRow) -> Iterator[MessageRow]:
+        """Return the messages of a run's session, or of the run that has none."""
+        if row.run.session_id is not None:
+            return self._state.messages_of(row.run.session_id)
+        return iter(self._state.messages[row.run.id])
+
+    def _steps(self, row: RunRow) -> tuple[Message, ...]:
+        left = {said.seq for said in _uncovered([*self._talk(row)])}
+        return tuple(
+            self._state.message_as_told(said)
+            for said in self._state.messages[row.run.id]
+            if said.message.role == "user" or said.seq in left
+        )
 
     def work(self, row: RunRow, worker_id: UUID) -> Work:
         run, session_id = row.run, row.run.session_id
@@ -100,7 +123,8 @@ class Ledger:
             spec=row.spec,
             begun=self._begun(row),
             history=self.history(session_id, before=run.id) if session_id else (),
-            steps=tuple(map(self._state.message_as_told, self._state.messages[run.id])),
+            steps=self._steps(row),
+            summary=_summary(self._talk(row)),
             cancel_asked=row.cancel_at is not None,
         )
 
@@ -110,3 +134,20 @@ class Ledger:
 
     def _session(self, row: RunRow) -> Session | None:
         return self._state.sessions.get(row.run.session_id) if row.run.session_id else None
+
+
+def _newest_summary(rows: Iterable[MessageRow]) -> MessageRow | None:
+    summaries = (row for row in rows if row.covers is not None)
+    return max(summaries, key=lambda row: row.seq, default=None)
+
+
+def _summary(rows: Iterable[MessageRow]) -> Message | None:
+    newest = _newest_summary(rows)
+    return newest.message if newest else None
+
+
+def _uncovered(rows: Sequence[MessageRow]) -> list[MessageRow]:
+    newest = _newest_summary(rows)
+    upto = newest.covers or 0 if newest else 0
+    left = [row for row in rows if row.covers is None and row.seq > upto]
+    return sorted(left, key=lambda row: row.seq)

@@ -69,7 +69,8 @@ class MemoryRuns:
                 f"The agent {agent.name} is {agent.status}: make it active, or name another."
             )
         history = self._ledger.history(session.id) if session else ()
-        return Ground(agent=agent, session=session, history=history)
+        summary = self._ledger.summary(session.id) if session else None
+        return Ground(agent=agent, session=session, history=history, summary=summary)
 
     def _session(self, actor: Actor, session_id: UUID) -> Session:
         session = self._state.sessions.get(session_id)

@@ -91,8 +91,17 @@ class MemorySessions:
             updated_at=now,
         )
         self._undo.put(self._state.sessions, fork.id, fork)
-        self._undo.put(self._state.copies, fork.id, [self._copied(row, fork.id) for row in said])
+        self._undo.put(self._state.copies, fork.id, [*self._copies(said, fork.id)])
         return fork
+
+    def _copies(self, said: Sequence[MessageRow], session_id: UUID) -> Sequence[MessageRow]:
+        """Copy messages; the copy of a summary stands for the copies of what the summary stands for."""
+        copies = [self._copied(row, session_id) for row in said]
+        numbers = {row.seq: copy.seq for row, copy in zip(said, copies, strict=True)}
+        return [
+            replace(copy, covers=numbers[row.covers]) if row.covers is not None else copy
+            for row, copy in zip(said, copies, strict=True)
+        ]
 
     def _copied(self, row: MessageRow, session_id: UUID) -> MessageRow:
         told = self._state.message_as_told(row)

@@ -41,11 +41,15 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """`seq` is the order in its session; `message` is kept without its calls."""
+    """`seq` is the order in its session; `message` is kept without its calls.
+
+    A summary stands for the messages up to the one of the number `covers`.
+    """
 
     seq: int
     step: int
     message: Message
+    covers: int | None = None
 
 
 class CallRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,6 +50,7 @@ events_of = msgspec.json.Decoder(list[Event]).decode
 
 _spec_of = msgspec.json.Decoder(Spec).decode
 _message_rows = msgspec.json.Decoder(list[_MessageRow]).decode
+_message_row = msgspec.json.Decoder(_MessageRow).decode
 _entry_row = msgspec.json.Decoder(_EntryRow).decode
 _entry_rows = msgspec.json.Decoder(list[_EntryRow]).decode
 
@@ -60,6 +61,10 @@ def entry_of(text: str) -> Entry:
 
 def entries_of(text: str) -> list[Entry]:
     return [row.entry() for row in _entry_rows(text)]
+
+
+def summary_of(text: str | None) -> Message | None:
+    return None if text is None else _message_row(text).message()
 
 
 def messages_of(text: str) -> tuple[Message, ...]:
@@ -81,5 +86,6 @@ def _work(row: asyncpg.Record) -> Work:
         begun=event_of(row["begun"]),
         history=messages_of(row["history"]),
         steps=messages_of(row["steps"]),
+        summary=summary_of(row["summary"]),
         cancel_asked=row["cancel_asked"],
     )

@@ -18,6 +18,7 @@ from polyagent.adapters.postgres.rows import (
     messages_of,
     run_of,
     session_of,
+    summary_of,
     works_of,
 )
 from polyagent.adapters.postgres.sql_journal import WORK
@@ -79,6 +80,7 @@ class PostgresRuns:
             agent=_active(row["agent"], agent_id),
             session=session_of(row["session"]) if row["session"] else None,
             history=messages_of(row["history"]),
+            summary=summary_of(row["summary"]),
         )
 
     async def admit(
@@ -278,6 +280,7 @@ def _work(actor: Actor, new: NewRun, run: Run, ground: Ground, worker_id: UUID) 
         spec=new.spec,
         begun=_begun(run),
         history=ground.history,
+        summary=ground.summary,
         steps=(_asked(new, run.created_at),),
     )
 

@@ -70,6 +70,7 @@ class PostgresSessions:
         values = {"session_id": fork_id, "user_id": self._actor.user_id}
         copies = {"said": said, "copies": [new_id() for _ in said]}
         await self._statements.run(_COPY.bindparams(**values, **copies))
+        await self._statements.run(_COVER.bindparams(session_id=session_id, **copies))
         return await self.get(fork_id)
 
     async def _begin_like(self, of: Session, message_count: int) -> UUID:
@@ -166,6 +167,20 @@ _COPY = sql("""
     FROM unnest(cast(:said AS uuid[]), cast(:copies AS uuid[])) AS made(of, id)
     JOIN messages m ON m.id = made.of
     ORDER BY m.seq
+""")
+
+# The copy of a summary stands for the copies of what the summary stands for.
+_COVER = sql("""
+    WITH made AS (
+      SELECT * FROM unnest(cast(:said AS uuid[]), cast(:copies AS uuid[])) AS made(of, id)
+    )
+    UPDATE messages c SET covers = last.seq
+    FROM made
+    JOIN messages summary ON summary.id = made.of AND summary.covers IS NOT NULL
+    JOIN messages covered ON covered.session_id = :session_id AND covered.seq = summary.covers
+    JOIN made copied ON copied.of = covered.id
+    JOIN messages last ON last.id = copied.id
+    WHERE c.id = made.id
 """)
 
 # A statement of its own, after the session's row is locked (the session before its runs, as everywhere):

@@ -1,6 +1,10 @@
 """Statements of those who execute runs: `PostgresJournal`. The order of locks is told in sql_runs.py."""
 
-from polyagent.adapters.postgres.sql_json import EVENT, MESSAGES, RUN, history
+from polyagent.adapters.postgres.sql_json import EVENT, MESSAGES, RUN, history, summary, uncovered
+
+_OF_SESSION = "session_id = r.session_id"
+_OF_TALK = """(session_id = r.session_id
+        OR (r.session_id IS NULL AND session_id IS NULL AND run_id = r.id))"""
 
 # 1 worker, 2 runs, 3 their epochs
 WORK = f"""
@@ -10,11 +14,13 @@ SELECT {RUN} AS run, r.epoch, r.owner, r.workspace_id, r.user_id, r.spec::text,
         WHERE e.run_id = r.id AND e.seq = r.epoch::bigint * 10000000 + 1
     ) AS begun,
     r.cancel_at IS NOT NULL AS cancel_asked,
-    {history("session_id = r.session_id AND run_id <> r.id")} AS history,
+    {history(f"{_OF_SESSION} AND run_id <> r.id AND {uncovered(_OF_SESSION)}")} AS history,
     (
         SELECT {MESSAGES} FROM messages m
         WHERE m.run_id = r.id AND m.session_id IS NOT DISTINCT FROM r.session_id
-    ) AS steps
+            AND (m.role = 'user' OR {uncovered(_OF_TALK)})
+    ) AS steps,
+    {summary(_OF_TALK)} AS summary
 FROM unnest($2::uuid[], $3::integer[]) AS mine(id, epoch)
 JOIN runs r ON r.id = mine.id AND r.epoch = mine.epoch AND r.owner = $1 AND r.status = 'running'
 ORDER BY r.priority DESC, r.seq
@@ -26,7 +32,7 @@ WITH p AS (
     SELECT *, status IN ('completed', 'failed', 'cancelled') AS is_final
     FROM jsonb_to_record($3::text::jsonb) AS p(
         step integer, status text, usage jsonb, message jsonb, calls jsonb, events jsonb,
-        error jsonb, retried boolean
+        error jsonb, retried boolean, summary jsonb, covers uuid
     )
 ), s AS (
     SELECT s.id FROM sessions s JOIN runs r ON r.session_id = s.id WHERE r.id = $1
@@ -55,9 +61,18 @@ WITH p AS (
         message->>'role', message->'parts', message->'citations',
         (message->>'incomplete')::boolean, (message->>'created_at')::timestamptz
     FROM r, p WHERE message IS NOT NULL
+), summarised AS (
+    INSERT INTO messages (
+        id, workspace_id, user_id, session_id, run_id, step, role, parts, covers, created_at
+    )
+    SELECT (summary->>'id')::uuid, r.workspace_id, r.user_id, r.session_id, r.id, -1,
+        summary->>'role', summary->'parts', (SELECT seq FROM messages WHERE id = p.covers),
+        (summary->>'created_at')::timestamptz
+    FROM r, p WHERE summary IS NOT NULL
 ), counted AS (
     UPDATE sessions SET message_count = message_count + 1, updated_at = now()
-    FROM r, p WHERE sessions.id = r.session_id AND p.message IS NOT NULL
+    FROM r, p
+    WHERE sessions.id = r.session_id AND (p.message IS NOT NULL OR p.summary IS NOT NULL)
 ), wanted AS (
     INSERT INTO tool_calls (
         run_id, step, n, id, name, arguments, effect, state, idempotency_key

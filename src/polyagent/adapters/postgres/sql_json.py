@@ -45,6 +45,24 @@ _SIZE = """(
 )"""
 
 
+def summary(condition: str) -> str:
+    """Return a query for the newest summary among the messages that meet a condition."""
+    return f"""(
+        SELECT {MESSAGE}::text FROM (
+            SELECT * FROM messages WHERE {condition} AND covers IS NOT NULL
+            ORDER BY seq DESC LIMIT 1
+        ) m
+    )"""  # noqa: S608  # pieces of our own
+
+
+def uncovered(condition: str) -> str:
+    """Return the condition that a message is none of those, and that no summary stands for it."""
+    return f"""covers IS NULL AND seq > coalesce((
+        SELECT covers FROM messages WHERE {condition} AND covers IS NOT NULL
+        ORDER BY seq DESC LIMIT 1
+    ), 0)"""  # noqa: S608  # pieces of our own
+
+
 def history(condition: str) -> str:
     """Return a query for the newest messages that meet a condition, as many as `HISTORY_BYTES` hold.
 

@@ -6,7 +6,9 @@ part of its statement wrote only in FROM: its other subqueries are run again whe
 """
 
 from polyagent.adapters.postgres.sql_endings import ENDINGS
-from polyagent.adapters.postgres.sql_json import EVENT, RUN, history
+from polyagent.adapters.postgres.sql_json import EVENT, RUN, history, summary, uncovered
+
+_OF_SESSION = "session_id = (SELECT id FROM s)"
 
 # 1 workspace, 2 user, 3 is administrator, 4 session, 5 end user, 6 agent, 7 agent type
 GROUND = f"""
@@ -45,7 +47,8 @@ SELECT
             ), 'idle')
         )::text FROM s
     ) AS session,
-    {history("session_id = (SELECT id FROM s)")} AS history
+    {summary(_OF_SESSION)} AS summary,
+    {history(f"{_OF_SESSION} AND {uncovered(_OF_SESSION)}")} AS history
 """  # noqa: S608  # pieces of our own, values are bound
 
 # 1 workspace, 2 user, 3 NewRun as JSON, 4 worker, 5 key, 6 its route, 7 its body hash, 8 its end user,

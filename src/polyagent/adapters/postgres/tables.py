@@ -36,6 +36,7 @@ One = Annotated[int, mapped_column(server_default=text("1"))]
 Off = Annotated[bool, mapped_column(server_default=text("false"))]
 
 LIVING = text("deleted_at IS NULL")
+SUMMARY = text("covers IS NOT NULL")
 QUEUED = text("status = 'queued'")
 
 
@@ -218,8 +219,11 @@ class MessageRow(DefaultBase):
     tool_calls: Mapped[OptionalJson]
     incomplete: Mapped[Off]
     created_at: Mapped[Instant]
+    covers: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
+        Index("messages_session_summary", "session_id", "seq", postgresql_where=SUMMARY),
+        Index("messages_run_summary", "run_id", "seq", postgresql_where=SUMMARY),
         Index("messages_session", "session_id", "seq"),
         Index("messages_run", "run_id", "seq"),
     )

@@ -1,12 +1,11 @@
 """One step of a run: what the model says next."""
 
 import random
-from collections.abc import Sequence
 from contextlib import aclosing
 
 import msgspec
 
-from polyagent.domain.chat import Message
+from polyagent.domain.compaction import result_tokens
 from polyagent.domain.context import answered, prompt_messages
 from polyagent.domain.errors import (
     ContextExceeded,
@@ -23,13 +22,15 @@ from polyagent.domain.event import (
     ToolCalled,
     UsageReported,
 )
-from polyagent.domain.model import DEFAULT_WINDOW_TOKENS, Finished, ModelInfo, Prompt
+from polyagent.domain.model import Finished, ModelInfo, Prompt
 from polyagent.domain.tool import Tool
 from polyagent.ports.clock import Clock
 from polyagent.ports.models import Models
 from polyagent.ports.telemetry import Meter
 from polyagent.ports.tools import Tools
 from polyagent.usecases.checks import model_info
+from polyagent.usecases.execution.asking import Asking
+from polyagent.usecases.execution.compactor import Compactor
 from polyagent.usecases.execution.draft import Draft
 from polyagent.usecases.execution.state import State
 
@@ -48,6 +49,7 @@ class ModelStep:
         self._tools = tools
         self._clock = clock
         self._meter = meter
+        self._compactor = Compactor(models, clock, meter)
 
     async def __call__(self, run: State) -> bool:
         """Record the next step; True if it was the last one."""
@@ -75,36 +77,47 @@ class ModelStep:
         return not calls
 
     async def _answer(self, run: State, info: ModelInfo | None) -> tuple[Draft, Finished]:
-        retries = shrinks = 0
-        window = info.window_tokens if info else DEFAULT_WINDOW_TOKENS
-        history = run.work.history
-        offered = self._offered(run, info)
-        draft = _begun(run, info, offered)
+        ask = Asking(run, info, self._offered(run, info))
+        await self._compactor.make_room(run, self._budget(run, ask))
+        ask.begin()
         while True:
-            prompt = self._prompt(run, info, window, history, offered)
+            prompt = self._prompt(run, ask)
             try:
-                return draft, await self._listen(run, draft, prompt)
-            except ContextExceeded as error:
-                shrinks += 1
-                if shrinks > MAX_SHRINKS or not history:
-                    raise
-                window = min(error.window_tokens or window, window * 3 // 4)
-            except ToolsRefused:
-                if not offered:
-                    raise
-                offered = ()
-                draft = _begun(run, info, offered)
-            except ModelServiceRefused:
-                # what was refused before is no reason to refuse all that comes after it
-                if len(kept := answered(history)) == len(history):
-                    raise
-                history = kept
-            except ModelServiceBroken:
-                retries += 1
-                if retries > MAX_RETRIES:
-                    raise
-                await self._again(run, retries)
-                draft = _begun(run, info, offered)
+                finished = await self._listen(run, ask.draft, prompt)
+            except (ModelServiceRefused, ModelServiceBroken) as error:
+                await self._mend(run, ask, error)
+            else:
+                self._compactor.learn(run, prompt, finished)
+                return ask.draft, finished
+
+    async def _mend(
+        self, run: State, ask: Asking, error: ModelServiceRefused | ModelServiceBroken
+    ) -> None:
+        """Change what is asked so that another try may do; raise the error where there is nothing to change."""
+        match error:
+            case ContextExceeded():
+                await self._shrink(run, ask, error)
+            case ToolsRefused() if ask.offered:
+                ask.offered = ()
+                ask.begin()
+            case ModelServiceBroken() if ask.retries < MAX_RETRIES:
+                ask.retries += 1
+                await self._again(run, ask.retries)
+                ask.begin()
+            # what was refused before is no reason to refuse all that comes after it
+            case ModelServiceRefused() if len(kept := answered(run.history)) < len(run.history):
+                run.history = kept
+            case _:
+                raise error
+
+    async def _shrink(self, run: State, ask: Asking, error: ContextExceeded) -> None:
+        ask.shrinks += 1
+        ask.window = min(error.window_tokens or ask.window, ask.window * 3 // 4)
+        if ask.shrinks > MAX_SHRINKS:
+            raise error
+        if not await self._compactor.make_room(run, self._budget(run, ask), at_once=True):
+            raise error
+        run.draft = ask.draft
 
     async def _listen(self, run: State, draft: Draft, prompt: Prompt) -> Finished:
         began = self._clock.monotonic()
@@ -137,26 +150,20 @@ class ModelStep:
         named = [known[name] for name in run.work.spec.tools if name in known]
         return tuple(tool for tool in named if tool.available or run.work.spec.tools_named)
 
-    def _prompt(
-        self,
-        run: State,
-        info: ModelInfo | None,
-        window: int,
-        history: Sequence[Message],
-        offered: tuple[Tool, ...],
-    ) -> Prompt:
+    def _budget(self, run: State, ask: Asking) -> int:
+        """Return how many tokens of the window the conversation may have."""
+        reserve = min(self._most_tokens(run, ask.info) or ANSWER_TOKENS, ask.window // 4)
+        return self._compactor.budget(run, ask.window - reserve, ask.offered)
+
+    def _prompt(self, run: State, ask: Asking) -> Prompt:
         spec = run.work.spec
-        most = self._most_tokens(run, info)
-        reserve = min(most or ANSWER_TOKENS, window // 4)
+        most = self._most_tokens(run, ask.info)
         return Prompt(
             model=spec.model,
             messages=prompt_messages(
-                spec.instructions,
-                history,
-                run.steps,
-                budget_tokens=int((window - reserve) * 0.9),
+                spec.instructions, run.talk, result_tokens=result_tokens(ask.window)
             ),
-            tools=offered,
+            tools=ask.offered,
             settings=msgspec.structs.replace(spec.settings, max_output_tokens=most),
             response_format=spec.response_format,
         )
@@ -173,17 +180,3 @@ class ModelStep:
         if asked is None and spec.limits.max_output_tokens is None:
             return None
         return min(left, asked or left)
-
-
-def _begun(run: State, info: ModelInfo | None, offered: tuple[Tool, ...]) -> Draft:
-    """Begin the step's message; at the head of the first one stands what is missing."""
-    run.draft = draft = Draft(run.done + 1)
-    if run.work.spec.tools_named and run.work.spec.tools and not offered and run.done == 0:
-        run.narrator.say(draft.say(_without_tools(run, info)))
-    return draft
-
-
-def _without_tools(run: State, info: ModelInfo | None) -> str:
-    name = info.name if info else "This model"
-    tools = ", ".join(run.work.spec.tools)
-    return f"[{name} cannot call tools, so this answer was made without {tools}.]\n\n"

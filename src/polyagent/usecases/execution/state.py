@@ -3,6 +3,8 @@
 import msgspec
 
 from polyagent.domain.chat import Message
+from polyagent.domain.compaction import Compaction
+from polyagent.domain.context import Conversation
 from polyagent.domain.errors import Cancelled
 from polyagent.domain.event import (
     EventBody,
@@ -36,6 +38,8 @@ class State:
         self.work = work
         self.control = control
         self.narrator = narrator
+        self.summary = work.summary
+        self.history = work.history
         self.steps = list(work.steps)
         self.done = work.run.step
         self.usage = work.run.usage
@@ -47,6 +51,10 @@ class State:
         self.timeout_s = limits.timeout_s or defaults.timeout_s
         self._journal = journal
         self._clock = clock
+
+    @property
+    def talk(self) -> Conversation:
+        return Conversation(summary=self.summary, history=self.history, steps=tuple(self.steps))
 
     @property
     def open_calls(self) -> list[ToolCall]:
@@ -79,6 +87,20 @@ class State:
             retried=retried,
         )
         await uninterrupted(self._commit(record, bodies))
+
+    async def compact(
+        self, plan: Compaction, summary: Message, bodies: tuple[EventBody, ...], usage: Usage
+    ) -> None:
+        """Record a summary in the place of what it covers. Raises `Fenced`, `Cancelled`."""
+        record = StepRecord(
+            step=self.done,
+            status="running",
+            usage=self.usage + usage,
+            summary=summary,
+            covers=plan.covered[-1].id,
+        )
+        await uninterrupted(self._commit(record, bodies))
+        self.summary, self.history, self.steps = summary, plan.history, [*plan.steps]
 
     async def _commit(self, record: StepRecord, bodies: tuple[EventBody, ...]) -> None:
         cancel = await self.narrator.record(

@@ -1,0 +1,126 @@
+"""Making room in a model's window: older turns become a summary, which the journal keeps."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from polyagent.domain.chat import Message, TextPart
+from polyagent.domain.compaction import (
+    SUMMARISER,
+    Compaction,
+    compaction,
+    fits,
+    request_for,
+    summary_tokens,
+    transcript,
+)
+from polyagent.domain.context import cut, estimate_tokens, json_text, prompt_cost
+from polyagent.domain.errors import ContextExceeded, ModelServiceBroken, ModelServiceRefused
+from polyagent.domain.event import ContextCompacted, EventBody, UsageReported
+from polyagent.domain.ids import new_id
+from polyagent.domain.model import Finished, Prompt, PromptMessage, TextDelta
+from polyagent.domain.tool import Tool
+from polyagent.domain.usage import Usage
+from polyagent.ports.clock import Clock
+from polyagent.ports.models import Models
+from polyagent.ports.telemetry import Meter
+from polyagent.usecases.execution.state import State
+
+MARGIN = 0.9  # of the window: an estimate is one
+TRIES = 3
+LEAST_TOKENS = 64
+
+
+class Compactor:
+    """Estimates are corrected by what services report, per model."""
+
+    def __init__(self, models: Models, clock: Clock, meter: Meter) -> None:
+        self._models = models
+        self._clock = clock
+        self._meter = meter
+        self._ratios: defaultdict[str | None, float] = defaultdict(lambda: 1.0)
+
+    def budget(self, run: State, window_tokens: int, tools: Sequence[Tool]) -> int:
+        """Return what a conversation may have, in tokens as we estimate them."""
+        spec = run.work.spec
+        total = int(window_tokens * MARGIN / self._ratios[spec.model])
+        fixed = estimate_tokens(spec.instructions or "") + sum(
+            estimate_tokens(json_text(tool.parameters) + tool.description) for tool in tools
+        )
+        return max(LEAST_TOKENS, total - fixed)
+
+    def learn(self, run: State, prompt: Prompt, finished: Finished) -> None:
+        """Compare what a prompt was thought to have with what the service says that it had."""
+        told = finished.usage.input_tokens
+        if finished.usage.estimated or not told:
+            return
+        thought = prompt_cost(prompt.messages)
+        if thought > LEAST_TOKENS:
+            seen = min(4.0, max(0.5, told / thought))
+            model = run.work.spec.model
+            self._ratios[model] = (self._ratios[model] + seen) / 2
+
+    async def make_room(self, run: State, budget_tokens: int, *, at_once: bool = False) -> bool:
+        """Summarise what is too much, if anything is (`at_once`: in any case); False: nothing could go."""
+        if not at_once and fits(run.talk, budget_tokens):
+            return False
+        if (plan := compaction(run.talk, budget_tokens)) is None:
+            return False
+        await self._compact(run, plan, budget_tokens)
+        return True
+
+    async def _compact(self, run: State, plan: Compaction, budget_tokens: int) -> None:
+        most = summary_tokens(budget_tokens)
+        text, finished = await self._summary(run, plan, budget_tokens, most)
+        message = _message(run, cut(text, most), self._clock)
+        told: list[EventBody] = [ContextCompacted(len(plan.covered), message.id)]
+        if finished is not None:
+            told.append(UsageReported(run.done + 1, finished.model, finished.usage))
+            self._meter.tokens_used(finished.usage)
+        usage = finished.usage if finished else Usage()
+        await run.compact(plan, message, tuple(told), usage)
+
+    async def _summary(
+        self, run: State, plan: Compaction, tokens: int, most: int
+    ) -> tuple[str, Finished | None]:
+        """Ask the model for a summary; where it gives none, cut the words themselves.
+
+        Raises `ModelServiceUnavailable`, as the step itself would.
+        """
+        covered = plan.covered
+        for _ in range(TRIES):
+            text = transcript(run.talk.summary, covered, max(LEAST_TOKENS, tokens - most))
+            try:
+                return await self._asked(run, text, most)
+            except ContextExceeded:
+                tokens //= 2
+            except (ModelServiceBroken, ModelServiceRefused):
+                break
+        return transcript(run.talk.summary, covered, most), None
+
+    async def _asked(self, run: State, text: str, most: int) -> tuple[str, Finished]:
+        spec = run.work.spec
+        ask = PromptMessage(role="user", parts=(TextPart(request_for(text, most)),))
+        system = PromptMessage(role="system", parts=(TextPart(SUMMARISER),))
+        said: list[str] = []
+        async with aclosing(
+            self._models.stream(Prompt(model=spec.model, messages=(system, ask)))
+        ) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, TextDelta):
+                    said.append(delta.text)
+                if isinstance(delta, Finished) and (summary := "".join(said).strip()):
+                    return summary, delta
+        raise ModelServiceBroken("The model summarised nothing.")
+
+
+def _message(run: State, text: str, clock: Clock) -> Message:
+    return Message(
+        id=new_id(),
+        session_id=run.work.run.session_id,
+        run_id=run.work.run.id,
+        role="system",
+        content=text,
+        parts=(TextPart(text),),
+        created_at=clock.now(),
+    )
