@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import conditions
-from bench.parts import beats, capacity, chat, growth, memory, profile
+from bench.parts import beats, capacity, chat, context, growth, memory, profile
 from bench.stage import Stage, stage
 from bench.table import say
 
@@ -15,6 +15,7 @@ PARTS: dict[str, Callable[[Stage], None]] = {
     "chat": chat.run,
     "memory": memory.run,
     "growth": growth.run,
+    "context": context.run,
     "capacity": capacity.run,
     "beats": beats.run,
     "profile": profile.run,

@@ -89,6 +89,10 @@ class Stage:
             process.await_ready(f"http://127.0.0.1:{self.model_port}/v1/models")
             yield
 
+    def subject(self, name: str, port: int) -> Process:
+        """Return a program of `bench.subjects` that serves at a port, for a `with` block."""
+        return self._process(name, f"bench.subjects.{name}", str(port), cores=self.other_cores)
+
     def pace(self, pace: Pace) -> None:
         url = f"http://127.0.0.1:{self.model_port}/pace"
         httpx.post(url, content=msgspec.json.encode(pace), trust_env=False).raise_for_status()
@@ -113,12 +117,18 @@ class Stage:
 
     @contextmanager
     def gateway(
-        self, *, module: str = "polyagent", cores: machine.Cores | None = None
+        self,
+        *,
+        module: str = "polyagent",
+        cores: machine.Cores | None = None,
+        model_url: str | None = None,
     ) -> Iterator[Server]:
-        """`polyagent serve`, one worker, as it comes."""
+        """`polyagent serve`, one worker, as it comes; `model_url`: on another model service."""
         port = free_port()
         words = (module, "serve", "--port", str(port))
         environ, cores = self.environ, cores or self.server_cores
+        if model_url is not None:
+            environ["PYTHON_AI_URL"] = model_url
         with self._process("gateway", *words, cores=cores, environ=environ) as process:
             process.await_ready(f"http://127.0.0.1:{port}/health/ready")
             yield Server(
