@@ -9,7 +9,7 @@ import msgspec
 
 from bench.process import free_port
 from bench.stage import Stage
-from bench.subjects.remembering_model import WORD, WINDOW, Seen
+from bench.subjects.remembering_model import WINDOW, WORD, Seen
 from bench.table import show
 
 TURNS = 200
