@@ -10,7 +10,7 @@ import msgspec
 
 from polyagent.domain.chat import ImagePart, Message, Part, TextPart
 from polyagent.domain.model import PromptCall, PromptMessage
-from polyagent.domain.tool import ToolCall
+from polyagent.domain.tool import Tool, ToolCall
 
 IMAGE_TOKENS = 1000
 MESSAGE_TOKENS = 6
@@ -72,6 +72,13 @@ def cut(text: str, tokens: int) -> str:
     head = kept * 2 // 3
     left_out = len(text) - kept
     return f"{text[:head]} [... {left_out} characters left out ...] {text[head - kept :]}"
+
+
+def given_messages(
+    instructions: str | None, given: Sequence[PromptMessage], steps: Sequence[Message]
+) -> tuple[PromptMessage, ...]:
+    """Return the system message, a conversation as its client gave it, and what this run added to it."""
+    return (*_system(instructions), *given, *_told(steps[1:], None))
 
 
 def answered(history: Sequence[Message]) -> tuple[Message, ...]:
@@ -152,6 +159,11 @@ def prompt_cost(messages: Iterable[PromptMessage]) -> int:
         + sum(estimate_tokens(call.arguments) + MESSAGE_TOKENS for call in message.calls)
         for message in messages
     )
+
+
+def tools_cost(tools: Iterable[Tool]) -> int:
+    """Return about how many tokens the descriptions of tools have."""
+    return sum(estimate_tokens(tool.description + json_text(tool.parameters)) for tool in tools)
 
 
 def _part_cost(part: Part) -> int:

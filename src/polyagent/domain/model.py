@@ -11,6 +11,9 @@ from polyagent.domain.usage import Usage
 
 DEFAULT_WINDOW_TOKENS = 8192
 
+ToolChoice = str | dict[str, Any]
+"""`auto`, `none`, `required`, or the protocol's object that names one function."""
+
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "other"]
 
 
@@ -37,6 +40,8 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     messages: tuple[PromptMessage, ...]
     tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
     settings: ModelSettings = ModelSettings()
     response_format: dict[str, Any] | None = None
 

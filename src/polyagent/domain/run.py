@@ -19,7 +19,8 @@ from polyagent.domain.event import (
     RunStarted,
     UsageReported,
 )
-from polyagent.domain.tool import ToolCall
+from polyagent.domain.model import PromptMessage, ToolChoice
+from polyagent.domain.tool import Tool, ToolCall
 from polyagent.domain.usage import Usage
 
 RunStatus = Literal["queued", "running", "waiting", "completed", "failed", "cancelled"]
@@ -51,10 +52,13 @@ QUEUE_FULL = "You have as many queued runs as a user may: wait until one of them
 QUEUE_FULL_S = 5.0
 
 
-class Spec(msgspec.Struct, frozen=True, kw_only=True):
+class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that executing a run needs, fixed when it is admitted: a later change of its agent is none of its business.
 
     `tools_named` is true where somebody chose the tools, so that an answer without them must say so.
+    `given` is the whole conversation where the client brings it along: what the model is told between the
+    instructions and the run's own steps, whose first, the user's message, it holds too. `client_tools`
+    are called by the client, in its next request. Both are gone once the run has ended.
     """
 
     parts: tuple[Part, ...]
@@ -66,6 +70,19 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     in_doubt: InDoubt = "tell_model"
     response_format: dict[str, Any] | None = None
+    given: tuple[PromptMessage, ...] = ()
+    client_tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+
+    def is_for_client(self, name: str) -> bool:
+        """Say whether the client makes the calls of that name: all of them where there are no tools but its own."""
+        named = any(tool.name == name for tool in self.client_tools)
+        return named or bool(self.client_tools and not self.tools)
+
+    def when_over(self) -> "Spec":
+        """Return what is kept of it once the run has ended."""
+        return msgspec.structs.replace(self, given=(), client_tools=())
 
 
 class NewRun(msgspec.Struct, frozen=True, kw_only=True):

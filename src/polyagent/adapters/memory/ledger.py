@@ -20,7 +20,8 @@ class Ledger:
         self._state = state
 
     def put(self, row: RunRow) -> None:
-        self._state.runs[row.run.id] = row
+        spec = row.spec.when_over() if row.run.is_final else row.spec
+        self._state.runs[row.run.id] = replace(row, spec=spec)
 
     def tell(self, row: RunRow, event_id: int, at: datetime, body: EventBody) -> None:
         run = row.run

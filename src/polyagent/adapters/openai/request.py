@@ -43,6 +43,10 @@ def body_of(prompt: Prompt, model: str, habits: Habits) -> bytes:
         body["tools"] = [
             _tool(tool.name, tool.description, tool.parameters) for tool in prompt.tools
         ]
+        if prompt.tool_choice is not None:
+            body["tool_choice"] = prompt.tool_choice
+        if prompt.parallel_tool_calls is not None:
+            body["parallel_tool_calls"] = prompt.parallel_tool_calls
     if prompt.response_format is not None:
         body["response_format"] = prompt.response_format
     return msgspec.json.encode(body)

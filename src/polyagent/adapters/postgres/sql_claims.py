@@ -1,6 +1,7 @@
 """Statements that give runs to a worker. The order of locks is told in sql_runs.py."""
 
 from polyagent.adapters.postgres.sql_endings import ENDINGS
+from polyagent.adapters.postgres.sql_json import SPEC_KEPT
 
 # 4 how many, 5 run or NULL, 6 whether dead owners count, 7 after how many seconds a beat is stale
 _LEFT_BEHIND = """left_behind AS (
@@ -89,7 +90,8 @@ _GIVEN = f"""r AS (
         status = CASE WHEN is_stalled AND r.stalls + 1 >= $2 THEN 'failed' ELSE 'running' END,
         owner = CASE WHEN is_stalled AND r.stalls + 1 >= $2 THEN NULL ELSE $1::uuid END,
         finished_at = CASE WHEN is_stalled AND r.stalls + 1 >= $2 THEN now() END,
-        error = CASE WHEN is_stalled AND r.stalls + 1 >= $2 THEN $3::text::jsonb END
+        error = CASE WHEN is_stalled AND r.stalls + 1 >= $2 THEN $3::text::jsonb END,
+        spec = CASE WHEN is_stalled AND r.stalls + 1 >= $2 THEN {SPEC_KEPT} ELSE r.spec END
     FROM claimed c WHERE r.id = c.id
     RETURNING r.*, c.is_new, c.reason
 ), told AS (

@@ -1,6 +1,14 @@
 """Statements of those who execute runs: `PostgresJournal`. The order of locks is told in sql_runs.py."""
 
-from polyagent.adapters.postgres.sql_json import EVENT, MESSAGES, RUN, history, summary, uncovered
+from polyagent.adapters.postgres.sql_json import (
+    EVENT,
+    MESSAGES,
+    RUN,
+    SPEC_KEPT,
+    history,
+    summary,
+    uncovered,
+)
 
 _OF_SESSION = "session_id = r.session_id"
 _OF_TALK = """(session_id = r.session_id
@@ -27,7 +35,7 @@ ORDER BY r.priority DESC, r.seq
 """  # noqa: S608  # pieces of our own, values are bound
 
 # 1 run, 2 epoch, 3 StepRecord as JSON
-COMMIT_STEP = """
+COMMIT_STEP = f"""
 WITH p AS (
     SELECT *, status IN ('completed', 'failed', 'cancelled') AS is_final
     FROM jsonb_to_record($3::text::jsonb) AS p(
@@ -43,7 +51,8 @@ WITH p AS (
         attempt = r.attempt + p.retried::integer,
         stalls = CASE WHEN p.step > r.step THEN 0 ELSE r.stalls END,
         owner = CASE WHEN p.status = 'running' THEN r.owner END,
-        finished_at = CASE WHEN p.is_final THEN now() END
+        finished_at = CASE WHEN p.is_final THEN now() END,
+        spec = CASE WHEN p.is_final THEN {SPEC_KEPT} ELSE r.spec END
     FROM p LEFT JOIN s ON true
     WHERE r.id = $1 AND r.epoch = $2 AND r.status = 'running'
     RETURNING r.*
@@ -88,7 +97,7 @@ WITH p AS (
 SELECT cancel_at IS NOT NULL AS is_cancelled,
     CASE WHEN is_final THEN next_queued(session_id)::text END AS next
 FROM r, p
-"""
+"""  # noqa: S608  # pieces of our own, values are bound
 
 # 1 run, 2 epoch, 3 call
 START_CALL = """

@@ -12,6 +12,12 @@ RUN = """json_build_object(
     'created_at', r.created_at, 'started_at', r.started_at, 'finished_at', r.finished_at
 )::text"""
 
+# What is kept of a spec once its run has ended. Few have what goes, and an UPDATE that sets the very
+# value that was there does not write it out again.
+SPEC_KEPT = """(
+    CASE WHEN r.spec ?| '{given,client_tools}' THEN r.spec - '{given,client_tools}'::text[] ELSE r.spec END
+)"""
+
 MESSAGE = """json_build_object(
     'id', m.id, 'session_id', m.session_id, 'run_id', m.run_id, 'role', m.role,
     'parts', m.parts, 'citations', m.citations, 'incomplete', m.incomplete,

@@ -6,7 +6,7 @@ part of its statement wrote only in FROM: its other subqueries are run again whe
 """
 
 from polyagent.adapters.postgres.sql_endings import ENDINGS
-from polyagent.adapters.postgres.sql_json import EVENT, RUN, history, summary, uncovered
+from polyagent.adapters.postgres.sql_json import EVENT, RUN, SPEC_KEPT, history, summary, uncovered
 
 _OF_SESSION = "session_id = (SELECT id FROM s)"
 
@@ -229,7 +229,8 @@ WITH s AS (
         cancel_at = coalesce(r.cancel_at, now()),
         status = CASE WHEN r.status = 'running' THEN r.status ELSE 'cancelled' END,
         finished_at = CASE WHEN r.status = 'running' THEN NULL ELSE now() END,
-        error = CASE WHEN r.status = 'running' THEN r.error ELSE $5::text::jsonb END
+        error = CASE WHEN r.status = 'running' THEN r.error ELSE $5::text::jsonb END,
+        spec = CASE WHEN r.status = 'running' THEN r.spec ELSE {SPEC_KEPT} END
     FROM (SELECT) AS nothing LEFT JOIN s ON true
     WHERE r.id = $4 AND r.workspace_id = $1 AND (r.user_id = $2 OR $3::boolean) AND NOT r.hidden
         AND r.status IN ('queued', 'running', 'waiting')

@@ -1,20 +1,37 @@
 """One step's question to a model, as it changes from try to try."""
 
-from polyagent.domain.model import DEFAULT_WINDOW_TOKENS, ModelInfo
+import msgspec
+
+from polyagent.domain.compaction import result_tokens
+from polyagent.domain.context import given_messages, prompt_messages
+from polyagent.domain.errors import LimitReached
+from polyagent.domain.model import (
+    DEFAULT_WINDOW_TOKENS,
+    ModelInfo,
+    Prompt,
+    PromptMessage,
+    ToolChoice,
+)
 from polyagent.domain.tool import Tool
+from polyagent.ports.tools import Tools
 from polyagent.usecases.execution.draft import Draft
 from polyagent.usecases.execution.state import State
 
+ANSWER_TOKENS = 1024
+DEMONSTRATION_TOKENS = 512
+
 
 class Asking:
-    def __init__(self, run: State, info: ModelInfo | None, offered: tuple[Tool, ...]) -> None:
-        self.info = info
+    """`offered` are the tools that the model is told of, `window` what prompt and answer may have."""
+
+    def __init__(self, run: State, info: ModelInfo | None, tools: Tools) -> None:
+        self._run = run
+        self._info = info
         self.window = info.window_tokens if info else DEFAULT_WINDOW_TOKENS
-        self.offered = offered
+        self.offered = self._offered(tools)
+        self.draft = Draft(run.done + 1)
         self.retries = 0
         self.shrinks = 0
-        self._run = run
-        self.draft = Draft(run.done + 1)
 
     def begin(self) -> None:
         """Begin the step's message; at the head of the first one stands what is missing."""
@@ -24,6 +41,58 @@ class Asking:
             run.narrator.say(self.draft.say(self._without_tools()))
 
     def _without_tools(self) -> str:
-        name = self.info.name if self.info else "This model"
+        name = self._info.name if self._info else "This model"
         tools = ", ".join(self._run.work.spec.tools)
         return f"[{name} cannot call tools, so this answer was made without {tools}.]\n\n"
+
+    def _offered(self, tools: Tools) -> tuple[Tool, ...]:
+        spec = self._run.work.spec
+        if self._info is not None and not self._info.tools:
+            return ()
+        known = {tool.name: tool for tool in tools.list()}
+        named = [known[name] for name in spec.tools if name in known]
+        own = [tool for tool in named if tool.available or spec.tools_named]
+        return (*own, *spec.client_tools)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """What of the window is left for the prompt."""
+        return self.window - min(self._most_tokens() or ANSWER_TOKENS, self.window // 4)
+
+    def prompt(self) -> Prompt:
+        """Raises `LimitReached`."""
+        spec = self._run.work.spec
+        return Prompt(
+            model=spec.model,
+            messages=self._messages(),
+            tools=self.offered,
+            tool_choice=self._choice(),
+            parallel_tool_calls=spec.parallel_tool_calls,
+            settings=msgspec.structs.replace(spec.settings, max_output_tokens=self._most_tokens()),
+            response_format=spec.response_format,
+        )
+
+    def _messages(self) -> tuple[PromptMessage, ...]:
+        run, spec = self._run, self._run.work.spec
+        if spec.given:
+            return given_messages(spec.instructions, spec.given, run.steps)
+        most = result_tokens(self.window)
+        return prompt_messages(spec.instructions, run.talk, result_tokens=most)
+
+    def _choice(self) -> ToolChoice | None:
+        """Return what is said of the tools; a call is forced once, since a run that must always call never ends."""
+        choice = self._run.work.spec.tool_choice
+        return choice if self._run.done == 0 or choice == "none" else None
+
+    def _most_tokens(self) -> int | None:
+        """Return how long the answer may be; None leaves it to the service."""
+        run, spec = self._run, self._run.work.spec
+        left = run.max_output_tokens - run.usage.output_tokens
+        if left <= 0:
+            raise LimitReached(f"The run reached its limit of {run.max_output_tokens} tokens.")
+        asked = spec.settings.max_output_tokens
+        if asked is None and self._info is not None and self._info.demonstration:
+            asked = DEMONSTRATION_TOKENS
+        if asked is None and spec.limits.max_output_tokens is None:
+            return None
+        return min(left, asked or left)

@@ -14,7 +14,7 @@ from polyagent.domain.compaction import (
     summary_tokens,
     transcript,
 )
-from polyagent.domain.context import cut, estimate_tokens, json_text, prompt_cost
+from polyagent.domain.context import cut, estimate_tokens, prompt_cost, tools_cost
 from polyagent.domain.errors import ContextExceeded, ModelServiceBroken, ModelServiceRefused
 from polyagent.domain.event import ContextCompacted, EventBody, UsageReported
 from polyagent.domain.ids import new_id
@@ -29,6 +29,7 @@ from polyagent.usecases.execution.state import State
 MARGIN = 0.9  # of the window: an estimate is one
 TRIES = 3
 LEAST_TOKENS = 64
+RATIOS = (0.7, 4.0)  # beyond these a service counts something else
 
 
 class Compactor:
@@ -40,34 +41,40 @@ class Compactor:
         self._meter = meter
         self._ratios: defaultdict[str | None, float] = defaultdict(lambda: 1.0)
 
-    def budget(self, run: State, window_tokens: int, tools: Sequence[Tool]) -> int:
-        """Return what a conversation may have, in tokens as we estimate them."""
-        spec = run.work.spec
-        total = int(window_tokens * MARGIN / self._ratios[spec.model])
-        fixed = estimate_tokens(spec.instructions or "") + sum(
-            estimate_tokens(json_text(tool.parameters) + tool.description) for tool in tools
-        )
-        return max(LEAST_TOKENS, total - fixed)
-
     def learn(self, run: State, prompt: Prompt, finished: Finished) -> None:
         """Compare what a prompt was thought to have with what the service says that it had."""
         told = finished.usage.input_tokens
         if finished.usage.estimated or not told:
             return
-        thought = prompt_cost(prompt.messages)
+        thought = prompt_cost(prompt.messages) + tools_cost(prompt.tools)
         if thought > LEAST_TOKENS:
-            seen = min(4.0, max(0.5, told / thought))
+            seen = min(RATIOS[1], max(RATIOS[0], told / thought))
             model = run.work.spec.model
             self._ratios[model] = (self._ratios[model] + seen) / 2
 
-    async def make_room(self, run: State, budget_tokens: int, *, at_once: bool = False) -> bool:
-        """Summarise what is too much, if anything is (`at_once`: in any case); False: nothing could go."""
+    async def make_room(
+        self, run: State, prompt_tokens: int, tools: Sequence[Tool], *, at_once: bool = False
+    ) -> bool:
+        """Summarise what is too much, if anything is (`at_once`: in any case); False: nothing could go.
+
+        A conversation that its client brought along is the client's to shorten.
+        """
+        if run.work.spec.given:
+            return False
+        budget_tokens = self._budget(run, prompt_tokens, tools)
         if not at_once and fits(run.talk, budget_tokens):
             return False
         if (plan := compaction(run.talk, budget_tokens)) is None:
             return False
         await self._compact(run, plan, budget_tokens)
         return True
+
+    def _budget(self, run: State, prompt_tokens: int, tools: Sequence[Tool]) -> int:
+        """Return what the conversation may have, in tokens as we estimate them."""
+        spec = run.work.spec
+        total = int(prompt_tokens * MARGIN / self._ratios[spec.model])
+        fixed = estimate_tokens(spec.instructions or "") + tools_cost(tools)
+        return max(LEAST_TOKENS, total - fixed)
 
     async def _compact(self, run: State, plan: Compaction, budget_tokens: int) -> None:
         most = summary_tokens(budget_tokens)

@@ -3,10 +3,7 @@
 import random
 from contextlib import aclosing
 
-import msgspec
-
-from polyagent.domain.compaction import result_tokens
-from polyagent.domain.context import answered, prompt_messages
+from polyagent.domain.context import answered
 from polyagent.domain.errors import (
     ContextExceeded,
     LimitReached,
@@ -23,7 +20,6 @@ from polyagent.domain.event import (
     UsageReported,
 )
 from polyagent.domain.model import Finished, ModelInfo, Prompt
-from polyagent.domain.tool import Tool
 from polyagent.ports.clock import Clock
 from polyagent.ports.models import Models
 from polyagent.ports.telemetry import Meter
@@ -37,8 +33,6 @@ from polyagent.usecases.execution.state import State
 MAX_RETRIES = 2
 RETRY_PAUSE_S = 0.5
 MAX_SHRINKS = 3
-ANSWER_TOKENS = 1024
-DEMONSTRATION_TOKENS = 512
 
 
 class ModelStep:
@@ -58,30 +52,31 @@ class ModelStep:
         info = await model_info(self._models, run.work.spec.model)
         draft, finished = await self._answer(run, info)
         calls = draft.calls(self._tools)
-        incomplete = finished.reason in ("length", "content_filter") and not calls
+        is_last = all(run.work.spec.is_for_client(call.name) for call in calls)
+        incomplete = finished.reason in ("length", "content_filter") and is_last
         message = draft.message(run.work.run, self._clock.now(), calls, incomplete=incomplete)
         told: list[EventBody] = [
             MessageCompleted(draft.step, message, finished.raw_reason or finished.reason),
             UsageReported(draft.step, finished.model, finished.usage),
             *(ToolCalled(draft.step, call.id, call.name, call.arguments) for call in calls),
         ]
-        if not calls:
+        if is_last:
             told.append(RunCompleted(message.id, run.usage + finished.usage))
         await run.commit(
-            "running" if calls else "completed",
+            "completed" if is_last else "running",
             tuple(told),
             message=message,
             usage=finished.usage,
         )
         self._meter.tokens_used(finished.usage)
-        return not calls
+        return is_last
 
     async def _answer(self, run: State, info: ModelInfo | None) -> tuple[Draft, Finished]:
-        ask = Asking(run, info, self._offered(run, info))
-        await self._compactor.make_room(run, self._budget(run, ask))
+        ask = Asking(run, info, self._tools)
+        await self._compactor.make_room(run, ask.prompt_tokens, ask.offered)
         ask.begin()
         while True:
-            prompt = self._prompt(run, ask)
+            prompt = ask.prompt()
             try:
                 finished = await self._listen(run, ask.draft, prompt)
             except (ModelServiceRefused, ModelServiceBroken) as error:
@@ -97,7 +92,7 @@ class ModelStep:
         match error:
             case ContextExceeded():
                 await self._shrink(run, ask, error)
-            case ToolsRefused() if ask.offered:
+            case ToolsRefused() if ask.offered and not run.work.spec.client_tools:
                 ask.offered = ()
                 ask.begin()
             case ModelServiceBroken() if ask.retries < MAX_RETRIES:
@@ -115,7 +110,8 @@ class ModelStep:
         ask.window = min(error.window_tokens or ask.window, ask.window * 3 // 4)
         if ask.shrinks > MAX_SHRINKS:
             raise error
-        if not await self._compactor.make_room(run, self._budget(run, ask), at_once=True):
+        room = self._compactor.make_room(run, ask.prompt_tokens, ask.offered, at_once=True)
+        if not await room:
             raise error
         run.draft = ask.draft
 
@@ -142,41 +138,3 @@ class ModelStep:
         resumed = RunResumed(run.attempt, "retry", run.done + 1)
         await run.commit("running", (resumed,), retried=True)
         await self._clock.sleep(random.uniform(0, RETRY_PAUSE_S * 2**retries))  # noqa: S311  # jitter
-
-    def _offered(self, run: State, info: ModelInfo | None) -> tuple[Tool, ...]:
-        if info is not None and not info.tools:
-            return ()
-        known = {tool.name: tool for tool in self._tools.list()}
-        named = [known[name] for name in run.work.spec.tools if name in known]
-        return tuple(tool for tool in named if tool.available or run.work.spec.tools_named)
-
-    def _budget(self, run: State, ask: Asking) -> int:
-        """Return how many tokens of the window the conversation may have."""
-        reserve = min(self._most_tokens(run, ask.info) or ANSWER_TOKENS, ask.window // 4)
-        return self._compactor.budget(run, ask.window - reserve, ask.offered)
-
-    def _prompt(self, run: State, ask: Asking) -> Prompt:
-        spec = run.work.spec
-        most = self._most_tokens(run, ask.info)
-        return Prompt(
-            model=spec.model,
-            messages=prompt_messages(
-                spec.instructions, run.talk, result_tokens=result_tokens(ask.window)
-            ),
-            tools=ask.offered,
-            settings=msgspec.structs.replace(spec.settings, max_output_tokens=most),
-            response_format=spec.response_format,
-        )
-
-    def _most_tokens(self, run: State, info: ModelInfo | None) -> int | None:
-        """Return how long the answer may be; None leaves it to the service."""
-        left = run.max_output_tokens - run.usage.output_tokens
-        if left <= 0:
-            raise LimitReached(f"The run reached its limit of {run.max_output_tokens} tokens.")
-        spec = run.work.spec
-        asked = spec.settings.max_output_tokens
-        if asked is None and info is not None and info.demonstration:
-            asked = DEMONSTRATION_TOKENS
-        if asked is None and spec.limits.max_output_tokens is None:
-            return None
-        return min(left, asked or left)

@@ -16,6 +16,7 @@ IN_DOUBT = (
     "The server stopped while this call was under way; nobody knows whether it took effect. "
     "Find out before you do it again."
 )
+DEFERRED = "Deferred: this tool cannot be called beside others. Call it again now, alone."
 
 
 class ToolStep:
@@ -50,6 +51,8 @@ class ToolStep:
     async def _result(self, run: State, call: ToolCall, attempt: int) -> ToolResult:
         if isinstance(call.arguments, str):
             return _failed("The arguments are not a JSON object. Call again with an object.")
+        if run.work.spec.is_for_client(call.name):
+            return ToolResult(state="denied", error=DEFERRED)
         if call.name not in run.work.spec.tools:
             return _failed(f"There is no tool {call.name!r} here.")
         if not run.control.holds_lease():
