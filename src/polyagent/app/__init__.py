@@ -3,7 +3,12 @@
 Imports are late on purpose: `up` supervises in 20 MB, and a worker never loads the web framework.
 """
 
+from polyagent.adapters.memory.models import ScriptedModels, called, said
+from polyagent.app.embedded import embedded
+from polyagent.app.extension import App
 from polyagent.app.library import container, opened
+from polyagent.app.memory import in_memory
+from polyagent.app.polyagent import PolyAgent
 from polyagent.app.processes import (
     asgi,
     data_dir,
@@ -19,15 +24,22 @@ from polyagent.app.processes import (
 )
 
 __all__ = [
+    "App",
+    "PolyAgent",
+    "ScriptedModels",
     "asgi",
+    "called",
     "container",
     "data_dir",
     "down",
+    "embedded",
     "endpoint",
+    "in_memory",
     "migrate",
     "opened",
     "prepare",
     "reset",
+    "said",
     "selftest",
     "serve",
     "up",

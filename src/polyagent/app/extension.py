@@ -1,29 +1,71 @@
-"""What an operator adds to the server: dishka providers that replace or add adapters."""
+"""What an operator adds to the server: tools, and providers that replace or add adapters."""
 
-import os
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, overload
 
 from dishka import Provider
 
-from polyagent.settings import SettingsError
+from polyagent.adapters.functions.function import Function
+from polyagent.adapters.functions.plain import function_of
+from polyagent.domain.tool import Effect
 
-APP = "POLYAGENT_APP"
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def extension() -> Sequence[Provider]:
-    """Return what the function that POLYAGENT_APP names (`module:function`) gives.
+class App:
+    """An operator's own tools, and dishka providers of whatever ports they replace.
 
-    Raises `SettingsError` if there is no such function.
+    `polyagent up --app module:app` adds one to a server, `in_memory(app)` to a test.
     """
-    target = os.environ.get(APP)
-    if not target:
-        return ()
-    module, _, name = target.partition(":")
-    try:
-        made: Sequence[Provider] = getattr(import_module(module), name)()
-    except (ImportError, AttributeError, ValueError) as error:
-        raise SettingsError(
-            f"POLYAGENT_APP={target}: {error}; it must be module:function, and importable."
-        ) from error
-    return made
+
+    def __init__(self, *providers: Provider) -> None:
+        self.providers = [*providers]
+        self.tools: list[Function] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.providers or self.tools)
+
+    @overload
+    def tool(self, function: F, /) -> F: ...
+
+    @overload
+    def tool(
+        self, *, name: str | None = None, effect: Effect = "once", category: str = "general"
+    ) -> Callable[[F], F]: ...
+
+    def tool(
+        self,
+        function: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        effect: Effect = "once",
+        category: str = "general",
+    ) -> Any:
+        """Make a function a tool; it stays what it is. A decorator, with or without arguments.
+
+        The model reads the docstring, and the type hints as a JSON schema. `effect` says what it
+        means to call it again when nobody knows whether it was done: nothing (`read`), nothing under
+        the same `CallContext.idempotency_key` (`write`), or harm (`once`: it is never called again).
+        Raises `TypeError` and `ValueError` for a function that can be no tool.
+        """
+
+        def add(function: F) -> F:
+            self.tools.append(function_of(function, name=name, effect=effect, category=category))
+            return function
+
+        return add if function is None else add(function)
+
+
+def merged(parts: Iterable[App | Provider]) -> App:
+    """Return one with all of their tools and providers, in their order."""
+    whole = App()
+    for app in map(_app, parts):
+        whole.providers.extend(app.providers)
+        whole.tools.extend(app.tools)
+    return whole
+
+
+def _app(part: App | Provider) -> App:
+    return part if isinstance(part, App) else App(part)

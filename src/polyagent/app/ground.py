@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -24,7 +23,7 @@ def settled(settings: Settings, *, wait_s: float = 30) -> Settings:
     Raises `SettingsError`, `EngineError`.
     """
     if settings.database.url and settings.redis.url:
-        return _with_model(_with_secret(settings, joined=UNDER_UP in os.environ))
+        return _with_model(with_secret(settings, joined=UNDER_UP in os.environ))
     if (settings.database.url or settings.redis.url) and UNDER_UP not in os.environ:
         raise SettingsError(
             "DATABASE_URL and REDIS_URL belong together: set both, or neither to join a running `polyagent up`."
@@ -43,15 +42,10 @@ def handed() -> Settings:
 
 def _joined(settings: Settings, wait_s: float) -> Settings:
     from polyagent.adapters.engines.endpoints import join
+    from polyagent.app.standing import standing_on
 
-    found = join(data_dir(settings), wait_s)
-    database = _set(settings.database, url=settings.database.url or found.database_url)
-    redis = _set(settings.redis, url=settings.redis.url or found.redis_url)
-    ai = settings.ai
-    if ai.url is None and found.ai_url is not None:
-        ai = _set(ai, url=found.ai_url, key=found.ai_key, model=ai.model or found.ai_model)
-    settings = msgspec.structs.replace(settings, database=database, redis=redis, ai=ai)
-    return _with_secret(settings, joined=True)
+    found = standing_on(settings, join(data_dir(settings), wait_s))
+    return with_secret(found, joined=True)
 
 
 def _with_model(settings: Settings) -> Settings:
@@ -61,7 +55,8 @@ def _with_model(settings: Settings) -> Settings:
     return settings
 
 
-def _with_secret(settings: Settings, *, joined: bool) -> Settings:
+def with_secret(settings: Settings, *, joined: bool) -> Settings:
+    """Return settings with the secret of the data directory, if they have none and it is `joined`."""
     if settings.auth.jwt_secret is not None:
         return settings
     if not joined:
@@ -71,8 +66,5 @@ def _with_secret(settings: Settings, *, joined: bool) -> Settings:
     from polyagent.adapters.engines.datadir import DataDir
 
     secret = DataDir(data_dir(settings)).secret("jwt.secret")
-    return msgspec.structs.replace(settings, auth=_set(settings.auth, jwt_secret=secret))
-
-
-def _set(section: Any, **values: Any) -> Any:
-    return msgspec.structs.replace(section, **values)
+    auth = msgspec.structs.replace(settings.auth, jwt_secret=secret)
+    return msgspec.structs.replace(settings, auth=auth)

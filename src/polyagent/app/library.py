@@ -1,54 +1,84 @@
-"""PolyAgent as a library: a container of use cases."""
+"""PolyAgent as a library: containers of use cases."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from dishka import AsyncContainer, Provider, make_async_container
+from dishka import AsyncContainer, Provider, Scope, make_async_container
+from dishka.exceptions import InvalidGraphError
 
-from polyagent.app.extension import extension
+from polyagent.app.extension import App, merged
+from polyagent.app.finding import found
 from polyagent.app.ground import settled
-from polyagent.settings import Settings
+from polyagent.ports.models import Models
+from polyagent.settings import Settings, SettingsError
 
 OPEN_WAIT_S = 3.0
 
 
-def container(settings: Settings, *overrides: Provider) -> AsyncContainer:
+def container(settings: Settings, *overrides: App | Provider) -> AsyncContainer:
     """Return the use cases over the real engines; a provider in `overrides` replaces any port.
 
-    So do those of POLYAGENT_APP. Close it in the end. The graph is checked here, before anything
-    connects. Raises `SettingsError`.
+    So do those of plugins and of POLYAGENT_APP. Close it in the end. The graph is checked here,
+    before anything connects. Raises `SettingsError`.
     """
-    from polyagent.adapters.functions.provider import FunctionsProvider
-    from polyagent.adapters.memory.provider import LiveLogsProvider
     from polyagent.adapters.openai.provider import OpenAIProvider
     from polyagent.adapters.postgres.provider import PostgresProvider
     from polyagent.adapters.redis.provider import RedisEventsProvider, RedisProvider
+    from polyagent.app.health import HealthProvider
+
+    engines = (
+        PostgresProvider(),
+        RedisProvider(),
+        RedisEventsProvider(),
+        OpenAIProvider(),
+        HealthProvider(),
+    )
+    return _made(settings, *engines, own=merged([found(), *overrides]))
+
+
+def memory_container(
+    settings: Settings, models: Models, *overrides: App | Provider
+) -> AsyncContainer:
+    """Return the use cases over this process's memory, as `container` does over the engines.
+
+    Nothing of the environment counts.
+    """
+    from polyagent.adapters.memory.provider import MemoryEventsProvider, MemoryProvider
+    from polyagent.usecases.health import CheckHealth
+
+    outside = Provider(scope=Scope.APP)
+    outside.provide(lambda: models, provides=Models)
+    outside.provide(lambda: CheckHealth({}), provides=CheckHealth)
+    return _made(settings, MemoryProvider(), MemoryEventsProvider(), outside, own=merged(overrides))
+
+
+def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
+    from polyagent.adapters.functions.provider import FunctionsProvider
+    from polyagent.adapters.memory.provider import LiveLogsProvider
     from polyagent.adapters.system.provider import SystemProvider
     from polyagent.adapters.telemetry.provider import TelemetryProvider
     from polyagent.adapters.vault.provider import VaultProvider
     from polyagent.adapters.web.provider import WebProvider
     from polyagent.adapters.worker.provider import WorkerProvider
-    from polyagent.app.providers import HealthProvider, SettingsProvider, UseCaseProvider
+    from polyagent.app.providers import SettingsProvider, UseCaseProvider
 
-    return make_async_container(
-        SettingsProvider(),
-        SystemProvider(),
-        TelemetryProvider(),
-        VaultProvider(),
-        PostgresProvider(),
-        RedisProvider(),
-        RedisEventsProvider(),
-        LiveLogsProvider(),
-        OpenAIProvider(),
-        WebProvider(),
-        FunctionsProvider(),
-        WorkerProvider(),
-        HealthProvider(),
-        UseCaseProvider(),
-        *extension(),
-        *overrides,
-        context={Settings: settings},
-    )
+    try:
+        return make_async_container(
+            SettingsProvider(),
+            SystemProvider(),
+            TelemetryProvider(),
+            VaultProvider(),
+            *adapters,
+            LiveLogsProvider(),
+            WebProvider(),
+            FunctionsProvider(own.tools),
+            WorkerProvider(),
+            UseCaseProvider(),
+            *own.providers,
+            context={Settings: settings},
+        )
+    except InvalidGraphError as error:
+        raise SettingsError(f"The providers do not fit together: {error}") from error
 
 
 @asynccontextmanager

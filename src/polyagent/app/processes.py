@@ -110,7 +110,7 @@ def endpoint(settings: Settings) -> str:
     """Return where the data directory's running server answers, else where it would."""
     from polyagent.adapters.engines.endpoints import running
 
-    if (found := running(data_dir(settings))) is not None:
+    if (found := running(data_dir(settings))) is not None and found.server_url:
         return found.server_url
     host = settings.server.host
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
@@ -119,8 +119,22 @@ def endpoint(settings: Settings) -> str:
 def serve(settings: Settings, *, reuse_port: bool) -> int:
     from polyagent.adapters.http.server import serve as listen
 
-    hand_on(settled(settings))
+    settings = settled(settings)
+    _require_sound(settings)
+    hand_on(settings)
     return listen("polyagent.app:asgi", settings.server, reuse_port=reuse_port)
+
+
+def _require_sound(settings: Settings) -> None:
+    """Find here what is wrong with an operator's own: a worker that cannot start is started again and again.
+
+    Raises `SettingsError`.
+    """
+    from polyagent.app.finding import found
+    from polyagent.app.library import container
+
+    if not found().is_empty:
+        container(settings)
 
 
 def asgi() -> Any:
@@ -140,12 +154,9 @@ def asgi() -> Any:
 @asynccontextmanager
 async def _executing(use_cases: AsyncContainer) -> AsyncIterator[None]:
     """Execute runs, and keep house, until the block ends; then close the container."""
-    from polyagent.adapters.worker.executor import LocalExecutor
-    from polyagent.adapters.worker.housekeeper import Housekeeper
+    from polyagent.app.running import executing
 
-    executor = await use_cases.get(LocalExecutor)
-    housekeeper = await use_cases.get(Housekeeper)
-    async with executor.running(), housekeeper.running():
+    async with executing(use_cases):
         _settle_memory()
         yield
     await use_cases.close()
@@ -189,18 +200,14 @@ def prepare(settings: Settings) -> Prepared:
 async def _prepare(settings: Settings) -> Prepared:
     from polyagent.adapters.postgres.migrate import upgrade
     from polyagent.app.library import container
-    from polyagent.usecases.accounts import ManageAccounts
-    from polyagent.usecases.agents import ManageAgents
+    from polyagent.app.running import furnished
 
-    await upgrade(settings.database)
     use_cases = container(settings)
     try:
-        accounts = await use_cases.get(ManageAccounts)
-        prepared = await accounts.first(os.environ.get("POLYAGENT_ADMIN_PASSWORD") or None)
-        await (await use_cases.get(ManageAgents)).make_builtin()
+        await upgrade(settings.database)
+        return await furnished(use_cases, os.environ.get("POLYAGENT_ADMIN_PASSWORD") or None)
     finally:
         await use_cases.close()
-    return prepared
 
 
 def migrate(settings: Settings, revision: str, *, down: bool) -> str:

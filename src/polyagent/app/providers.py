@@ -2,9 +2,6 @@
 
 from dishka import Provider, Scope, from_context, provide
 
-from polyagent.adapters.openai.client import ModelServiceProbe
-from polyagent.adapters.postgres.probe import PostgresProbe
-from polyagent.adapters.redis.probe import RedisProbe
 from polyagent.domain.run import RunDefaults
 from polyagent.settings import Ai, Auth, Database, Limits, Redis, Server, Settings, Tools
 from polyagent.usecases.accounts import Authenticate, LogIn, ManageAccounts
@@ -13,7 +10,6 @@ from polyagent.usecases.answers import AnswerOnce
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.follow_run import FollowRun
-from polyagent.usecases.health import CheckHealth
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.sessions import ManageSessions
 from polyagent.usecases.tickets import ManageTickets
@@ -78,13 +74,3 @@ class UseCaseProvider(Provider):
             max_output_tokens=limits.max_output_tokens,
             timeout_s=limits.run_timeout_s,
         )
-
-
-class HealthProvider(Provider):
-    scope = Scope.APP
-
-    @provide
-    def health(
-        self, postgres: PostgresProbe, redis: RedisProbe, model_service: ModelServiceProbe
-    ) -> CheckHealth:
-        return CheckHealth({"postgres": postgres, "redis": redis, "model_service": model_service})

@@ -17,7 +17,8 @@ Say = Callable[[str], None]
 
 async def selftest(settings: Settings, options: SelftestOptions, say: Say) -> SelftestReport:
     """Hold the drill and leave nothing behind. A signal cuts it short: `CancelledError` after clearing up."""
-    from polyagent.adapters.engines.throwaway import throwaway, throwaway_directory
+    from polyagent.adapters.engines.held import held
+    from polyagent.adapters.engines.throwaway import throwaway_directory
     from polyagent.adapters.selftest.selftest import report
     from polyagent.adapters.selftest.selftest import selftest as hold
 
@@ -27,7 +28,7 @@ async def selftest(settings: Settings, options: SelftestOptions, say: Say) -> Se
         _stop_on_signals()
         database = await stack.enter_async_context(_database(settings.database, say))
         redis = await stack.enter_async_context(_redis(settings.redis, say))
-        engines = throwaway(place, postgres=database is None, valkey=redis is None, say=say)
+        engines = held(place, postgres=database is None, valkey=redis is None, say=say, warn=say)
         running = await stack.enter_async_context(engines)
         urls = _urls(database, redis, running.endpoints)
         environment = _environment({**urls, "POLYAGENT_DATA_DIR": str(place)})

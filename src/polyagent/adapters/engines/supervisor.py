@@ -30,7 +30,7 @@ def up(plan: Plan, console: Console) -> int:
     data = DataDir(plan.data_dir)
     data.open()
     with Bell(_stops()) as bell, Lock(data.lock) as lock:
-        _take(lock, data)
+        take(lock, data)
         try:
             wait_s = LEFTOVERS_S if lock.was_abandoned else 0
             port.require_free(plan.host, plan.port, wait_s=wait_s)
@@ -48,7 +48,8 @@ def _stops() -> Iterator[signal.Signals]:
         yield signal.SIGHUP
 
 
-def _take(lock: Lock, data: DataDir) -> None:
+def take(lock: Lock, data: DataDir) -> None:
+    """Raises `EngineError` while another process holds it."""
     try:
         lock.acquire(pause=pause)
     except Held as held:

@@ -63,3 +63,6 @@ class Watch:
                 self._process.stdin.close()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_S)
+        if self._process and self._process.stdout:
+            self._inbox = None
+            self._process.stdout.close()

@@ -1,6 +1,6 @@
 """What makes a Python function a tool."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -16,20 +16,21 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
-    """`call` gets an instance of `arguments` and returns what JSON can say.
+    """`call` gets an instance of `arguments` and returns what JSON can say, or what to await for it.
 
     It raises `ToolFailed` with a sentence for the model; anything else that it raises is logged, and
-    the model learns only that the tool broke.
+    the model learns only that the tool broke. With `in_thread` it may block.
     """
 
     name: str
     description: str
     arguments: type[Arguments]
-    call: Callable[[Any, CallContext], Awaitable[Any]]
+    call: Callable[[Any, CallContext], Any]
     effect: Effect = "once"
     category: str = "general"
     source: str = "function"
     unavailable_reason: str | None = None
+    in_thread: bool = False
 
     def described(self) -> Tool:
         return Tool(

@@ -1,7 +1,9 @@
 """The port Tools over Python functions."""
 
 import asyncio
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,6 +11,7 @@ import structlog
 
 from polyagent.adapters.functions.function import Function
 from polyagent.adapters.functions.results import storable
+from polyagent.adapters.functions.threads import Threads
 from polyagent.domain.errors import ToolFailed, ToolUnknown
 from polyagent.domain.text import clean_json
 from polyagent.domain.tool import CallContext, Tool, ToolResult
@@ -22,6 +25,7 @@ class FunctionTools:
     ) -> None:
         self._functions = {f.name: f for f in sorted(functions, key=lambda f: f.name)}
         self._tools = {name: function.described() for name, function in self._functions.items()}
+        self._threads = Threads()
         self._timeout_s = timeout_s
         self._max_result_bytes = max_result_bytes
 
@@ -40,7 +44,7 @@ class FunctionTools:
             result = await self._result(function, arguments, context)
         except ToolFailed as error:
             return ToolResult(state="failed", error=storable(error.detail, max_bytes=10_000))
-        except Exception:
+        except (Exception, SystemExit):
             # an operator's own function may raise anything; its run goes on
             log.exception("tool_broke", tool=name)
             return ToolResult(state="failed", error=f"The tool {name} broke on these arguments.")
@@ -54,12 +58,17 @@ class FunctionTools:
         given = _given(function, arguments)
         try:
             async with asyncio.timeout(self._timeout_s) as deadline:
-                result = await function.call(given, context)
+                result = await self._returned(function, given, context)
         except TimeoutError as error:
             if not deadline.expired():
                 raise
             raise ToolFailed(f"It took longer than {self._timeout_s:g} s.") from error
         return storable(result, max_bytes=self._max_result_bytes)
+
+    async def _returned(self, function: Function, given: Any, context: CallContext) -> Any:
+        call = partial(function.call, given, context)
+        result = await self._threads(call) if function.in_thread else call()
+        return await result if inspect.isawaitable(result) else result
 
     def _function(self, name: str) -> Function:
         if name not in self._functions:

@@ -2,12 +2,16 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import Any
+
+import msgspec
 
 from polyagent.domain.chat import text_of
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.health import Component
 from polyagent.domain.model import (
     DEFAULT_WINDOW_TOKENS,
+    CallDelta,
     Finished,
     ModelDelta,
     ModelInfo,
@@ -55,6 +59,14 @@ def said(*texts: str) -> list[ModelDelta]:
     words = sum(len(text.split()) for text in texts)
     usage = Usage(input_tokens=1, output_tokens=words, total_tokens=1 + words)
     return [*map(TextDelta, texts), Finished(reason="stop", model="scripted", usage=usage)]
+
+
+def called(name: str, /, **arguments: Any) -> list[ModelDelta]:
+    """Return the script of an answer that asks for one call of a tool."""
+    written = msgspec.json.encode(arguments).decode()
+    usage = Usage(input_tokens=1, output_tokens=1, total_tokens=2)
+    finished = Finished(reason="tool_calls", model="scripted", usage=usage)
+    return [CallDelta(0, written, name), finished]
 
 
 def _echo(prompt: Prompt) -> list[ModelDelta]:

@@ -65,6 +65,24 @@ def configure_logging(settings: Log, stream: TextIO) -> None:
     _route_stdlib(level, shared, rendering, stream)
 
 
+def configure_library_logging() -> None:
+    """Hand our logs to `logging`, where the program that we are a part of decides; unless it did so already."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            _redact,
+            _escape,
+            structlog.processors.KeyValueRenderer(key_order=["event"], repr_native_str=False),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
 def _shared() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,

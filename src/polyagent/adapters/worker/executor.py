@@ -55,6 +55,7 @@ class LocalExecutor:
         self._awaited: set[UUID] = set()
         self._lost: set[UUID] = set()
         self._lease_until = float("-inf")
+        self._leased = asyncio.Event()
         self._term = 0
         self._draining = False
         self._claims = Claims(self, journal, queue, backlog)
@@ -74,6 +75,10 @@ class LocalExecutor:
             with suppress(Unavailable, TimeoutError):
                 async with asyncio.timeout(FAREWELL_S):
                     await self._journal.leave(self.worker_id)
+
+    async def until_open(self) -> None:
+        """Wait for the first lease: what is admitted here before it is queued."""
+        await self._leased.wait()
 
     async def drain(self) -> None:
         """Take no more, let the steps at hand commit, hand the runs over."""
@@ -163,6 +168,7 @@ class LocalExecutor:
                     beat = await self._journal.beat(self.worker_id)
                 self._term += not self._holds_lease()
                 self._lease_until = began + LEASE_S
+                self._leased.set()
                 await self._reconcile(beat)
             except (Unavailable, TimeoutError) as error:
                 log.warning("worker.beat_failed", error=str(error))

@@ -1,0 +1,43 @@
+"""What a process does beside answering: executing runs, and before that the first user and agents."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from dishka import AsyncContainer
+
+from polyagent.domain.startup import Prepared
+
+
+@asynccontextmanager
+async def executing(use_cases: AsyncContainer) -> AsyncIterator[None]:
+    """Execute runs, and keep house, until the block ends."""
+    from polyagent.adapters.worker.executor import LocalExecutor
+    from polyagent.adapters.worker.housekeeper import Housekeeper
+
+    executor = await use_cases.get(LocalExecutor)
+    housekeeper = await use_cases.get(Housekeeper)
+    async with executor.running(), housekeeper.running():
+        yield
+
+
+@asynccontextmanager
+async def living(use_cases: AsyncContainer) -> AsyncIterator[None]:
+    """Execute runs as `executing` does, from the first one on, and close the container in the end."""
+    from polyagent.adapters.worker.executor import LocalExecutor
+
+    try:
+        async with executing(use_cases):
+            await (await use_cases.get(LocalExecutor)).until_open()
+            yield
+    finally:
+        await use_cases.close()
+
+
+async def furnished(use_cases: AsyncContainer, password: str | None) -> Prepared:
+    """Make the first administrator, with a generated password for None, and the built-in agents."""
+    from polyagent.usecases.accounts import ManageAccounts
+    from polyagent.usecases.agents import ManageAgents
+
+    prepared = await (await use_cases.get(ManageAccounts)).first(password)
+    await (await use_cases.get(ManageAgents)).make_builtin()
+    return prepared
