@@ -1,7 +1,7 @@
 """A product without engines, for tests of the command line."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from polyagent.domain.selftest import (
     Takeovers,
 )
 from polyagent.domain.startup import Prepared, Started
+from polyagent.domain.tool import Tool
 from polyagent.ports.console import Console, UpOptions
 from polyagent.ports.models import Models
 from polyagent.settings import Settings
@@ -37,6 +38,18 @@ from polyagent.usecases.health import CheckHealth
 T = TypeVar("T")
 
 PREPARED = Prepared(username="admin", password="first-password", created=True)
+
+TOOLS = (
+    Tool(name="calculator", description="Computes.\nExactly.", parameters={}, effect="read"),
+    Tool(name="order", description="Orders.", parameters={}, source="function"),
+    Tool(
+        name="search",
+        description="Searches.",
+        parameters={},
+        available=False,
+        unavailable_reason="Set it up.",
+    ),
+)
 
 SELFTEST = SelftestReport(
     version="1.0",
@@ -125,6 +138,10 @@ class FakeProduct:
     def migrate(self, settings: Settings, revision: str, *, down: bool) -> str:
         self._called("migrate", settings, revision, down)
         return "0007"
+
+    def tools(self, settings: Settings) -> Sequence[Tool]:
+        self._called("tools", settings)
+        return TOOLS
 
     def selftest(
         self, settings: Settings, options: SelftestOptions, say: Callable[[str], None]

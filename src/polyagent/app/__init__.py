@@ -19,6 +19,7 @@ from polyagent.app.processes import (
     reset,
     selftest,
     serve,
+    tools,
     up,
     worker,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "said",
     "selftest",
     "serve",
+    "tools",
     "up",
     "worker",
 ]

@@ -37,7 +37,6 @@ class App:
     def tool(
         self,
         function: Any = None,
-        /,
         *,
         name: str | None = None,
         effect: Effect = "once",

@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -13,8 +13,10 @@ import msgspec
 from dishka import AsyncContainer
 
 from polyagent.app.ground import UNDER_UP, data_dir, hand_on, handed, settled
+from polyagent.domain.account import Actor
 from polyagent.domain.selftest import SelftestOptions, SelftestReport
 from polyagent.domain.startup import Prepared
+from polyagent.domain.tool import Tool
 from polyagent.ports.console import Console, UpOptions
 from polyagent.settings import Settings, SettingsError
 
@@ -32,6 +34,7 @@ __all__ = [
     "reset",
     "selftest",
     "serve",
+    "tools",
     "up",
     "worker",
 ]
@@ -119,9 +122,8 @@ def endpoint(settings: Settings) -> str:
 def serve(settings: Settings, *, reuse_port: bool) -> int:
     from polyagent.adapters.http.server import serve as listen
 
-    settings = settled(settings)
     _require_sound(settings)
-    hand_on(settings)
+    hand_on(settled(settings))
     return listen("polyagent.app:asgi", settings.server, reuse_port=reuse_port)
 
 
@@ -221,6 +223,22 @@ async def _migrate(settings: Settings, revision: str, *, down: bool) -> str:
 
     await (downgrade if down else upgrade)(settings.database, revision)
     return await current(settings.database) or "base"
+
+
+def tools(settings: Settings) -> Sequence[Tool]:
+    """Return the tools that a server with these settings has; it needs none to run."""
+    return _run(_tools(settings))
+
+
+async def _tools(settings: Settings) -> Sequence[Tool]:
+    from polyagent.app.library import container
+    from polyagent.usecases.tools import UseTools
+
+    use_cases = container(settings)
+    try:
+        return (await use_cases.get(UseTools)).list(Actor.system())
+    finally:
+        await use_cases.close()
 
 
 def selftest(

@@ -11,6 +11,7 @@ from polyagent.adapters.cli.commands.doctor import doctor
 from polyagent.adapters.cli.commands.running import down, prepare, reset, serve, up, worker
 from polyagent.adapters.cli.commands.schema import migrate
 from polyagent.adapters.cli.commands.selftest import selftest
+from polyagent.adapters.cli.commands.tools import tools
 from polyagent.adapters.cli.exits import Commands
 
 
@@ -19,7 +20,7 @@ from polyagent.adapters.cli.exits import Commands
 @click.command_panel("Run it", commands=["up", "down", "serve", "worker"])
 @click.command_panel("Talk to it", commands=["chat"])
 @click.command_panel(
-    "Look after it", commands=["doctor", "selftest", "admin", "config", "migrate", "reset"]
+    "Look after it", commands=["doctor", "tools", "selftest", "admin", "config", "migrate", "reset"]
 )
 @click.command_panel("About", commands=["version", "completion"])
 def cli() -> None:
@@ -37,6 +38,6 @@ def version() -> None:
 
 for command in (
     *(up, down, serve, worker, prepare, reset),
-    *(chat, doctor, selftest, admin, config, migrate, completion),
+    *(chat, doctor, tools, selftest, admin, config, migrate, completion),
 ):
     cli.add_command(command)

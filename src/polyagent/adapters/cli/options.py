@@ -66,6 +66,22 @@ def listening(command: Command) -> Command:
     return command
 
 
+def extended(command: Command) -> Command:
+    """Let the command be told of an operator's own; this process and its children find it as POLYAGENT_APP."""
+
+    def named(_: click.Context, __: click.Parameter, target: str | None) -> None:
+        if target is not None:
+            os.environ["POLYAGENT_APP"] = target
+
+    return click.option(
+        "--app",
+        metavar="MODULE:NAME",
+        callback=named,
+        expose_value=False,
+        help="Your own tools and adapters (a polyagent.app.App), or POLYAGENT_APP.",
+    )(command)
+
+
 def address(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
     """Refuse an address that is none."""
     if url is not None and not url.startswith(("http://", "https://")):

@@ -1,12 +1,13 @@
 """What the command line needs of the product. `polyagent.app` is one, as a module."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from polyagent.domain.selftest import SelftestOptions, SelftestReport
 from polyagent.domain.startup import Prepared
+from polyagent.domain.tool import Tool
 from polyagent.ports.console import Console, UpOptions
 from polyagent.settings import Settings
 
@@ -40,6 +41,9 @@ class Product(Protocol):
 
     def migrate(self, settings: Settings, revision: str, *, down: bool) -> str:
         """Return the revision that the schema is at then."""
+
+    def tools(self, settings: Settings) -> Sequence[Tool]:
+        """Return the tools that a server with these settings has."""
 
     def selftest(
         self, settings: Settings, options: SelftestOptions, say: Callable[[str], None]

@@ -8,7 +8,7 @@ import msgspec
 import rich_click as click
 
 from polyagent.adapters.cli.console import TerminalConsole
-from polyagent.adapters.cli.options import Place, listening, located
+from polyagent.adapters.cli.options import Place, extended, listening, located
 from polyagent.adapters.cli.product import LoadProduct
 from polyagent.ports.console import UpOptions
 
@@ -21,6 +21,7 @@ from polyagent.ports.console import UpOptions
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Answer with this GGUF model instead of the packaged one.",
 )
+@extended
 @located
 @click.pass_context
 def up(
@@ -49,6 +50,7 @@ def up(
 @click.option(
     "--reuse-port", is_flag=True, help="Start beside another on the same port: a rolling restart."
 )
+@extended
 @located
 @click.pass_context
 def serve(
@@ -65,6 +67,7 @@ def serve(
 
 
 @click.command()
+@extended
 @located
 @click.pass_context
 def worker(ctx: click.Context, place: Place) -> None:
