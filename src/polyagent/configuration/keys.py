@@ -27,4 +27,10 @@ def sections() -> frozenset[str]:
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
-    return difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+    return neighbours(key, known, most=1)[0]
+
+
+def neighbours(key: str, known: Iterable[str], *, most: int) -> list[str]:
+    """Return those that resemble `key`, the nearest first; one at least."""
+    near = difflib.get_close_matches(key, known := list(known), n=most)
+    return near or difflib.get_close_matches(key, known, n=1, cutoff=0.0)

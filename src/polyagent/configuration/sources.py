@@ -136,11 +136,18 @@ def environment(environ: Mapping[str, str]) -> Values:
         if name.startswith(PREFIX) and "__" in name:
             key = name.removeprefix(PREFIX).lower().replace("__", ".", 1)
             if key not in keys():
-                near = _variable(nearest(key, keys()))
+                near = variable(nearest(key, keys()))
                 raise SettingsError(f"{name} sets nothing; did you mean {near}?")
             values[key] = Given(value, f"environment variable {name}")
     return values
 
 
-def _variable(key: str) -> str:
+def variable(key: str) -> str:
+    """Return the environment variable of the common form that sets `key`."""
     return PREFIX + key.upper().replace(".", "__")
+
+
+def variables(key: str) -> list[str]:
+    """Return every environment variable that sets `key`, the strongest first."""
+    names = [name for name, named in NAMED.items() if named == key]
+    return list(dict.fromkeys((variable(key), *names)))

@@ -6,8 +6,13 @@ from typing import Any
 import msgspec
 import rich_click as click
 
+from polyagent.adapters.cli.explaining import explained
 from polyagent.adapters.cli.options import Place, located
+from polyagent.configuration.keys import keys, neighbours, sections
 from polyagent.configuration.loading import masked, settle
+from polyagent.configuration.sources import NAMED
+
+MOST_NEIGHBOURS = 3
 
 
 @click.group()
@@ -15,14 +20,39 @@ def config() -> None:
     """Look at the settings."""
 
 
+def _completed(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    return sorted(key for key in (*keys(), *sections()) if key.startswith(begun))
+
+
+def _known(_: click.Context, __: click.Parameter, key: str | None) -> str | None:
+    """Take a key, a section, or a variable that sets a key."""
+    if key is None or key in keys() or key in sections():
+        return key
+    if key in NAMED:
+        return NAMED[key]
+    near = neighbours(key, (*keys(), *sections(), *NAMED), most=MOST_NEIGHBOURS)
+    raise click.BadParameter(f"there is no setting {key}; did you mean {' or '.join(near)}?")
+
+
 @config.command()
+@click.option(
+    "--explain",
+    "key",
+    metavar="KEY",
+    callback=_known,
+    shell_complete=_completed,
+    help="Say what one setting (server.port), or each of a section (server), is and may be.",
+)
 @located
-def show(place: Place) -> None:
+def show(place: Place, key: str | None) -> None:
     """Print every setting as YAML, secrets masked, and where those come from that are not defaults."""
     values = place.values()
-    tree = masked(settle(values))
-    origins = {key: given.origin for key, given in values.items() if not given.is_default}
-    for line in _lines(tree, origins):
+    if key is not None:
+        lines = explained(key, values)
+    else:
+        origins = {name: given.origin for name, given in values.items() if not given.is_default}
+        lines = _lines(masked(settle(values)), origins)
+    for line in lines:
         click.echo(line)
 
 
