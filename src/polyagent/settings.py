@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from polyagent.domain.errors import PolyAgentError
 
@@ -74,13 +74,54 @@ class Redis(Section, frozen=True):
     timeout_s: Seconds = 0.5
 
 
+Window = Annotated[int, Meta(ge=256, le=100_000_000)]
+Amount = Annotated[float, Meta(ge=0, le=1_000_000)]
+
+
+class AiService(Section, frozen=True):
+    """One more model service: key, model and window are its own; what else it leaves out is as `ai` says."""
+
+    url: AiUrl
+    key: str | None = None
+    model: str | None = None
+    context_tokens: Window | None = None
+    first_byte_timeout_s: Seconds | UnsetType = UNSET
+    max_concurrency: Count | UnsetType = UNSET
+    proxy: HttpUrl | None | UnsetType = UNSET
+    ca_file: str | None | UnsetType = UNSET
+
+
+class Price(Section, frozen=True):
+    """What a million tokens cost; `cached_input` null: as much as other input."""
+
+    input: Amount
+    output: Amount
+    cached_input: Amount | None = None
+
+
+AiServices = Annotated[
+    tuple[AiService, ...],
+    Meta(
+        description="a list of {url, key, model, context_tokens, first_byte_timeout_s, "
+        "max_concurrency, proxy, ca_file}, of which only url is required"
+    ),
+]
+Prices = Annotated[
+    dict[str, Price],
+    Meta(description="a map of model names to {input, output, cached_input}, numbers from 0"),
+]
+
+
 class Ai(Section, frozen=True):
     """`url` is http(s)://... with or without /v1, or unix:/path/to.sock for the embedded model."""
 
     url: AiUrl | None = None
     key: str | None = None
     model: str | None = None
-    context_tokens: Annotated[int, Meta(ge=256, le=100_000_000)] | None = None
+    context_tokens: Window | None = None
+    services: AiServices = ()
+    prices: Prices = msgspec.field(default_factory=dict)
+    probe_s: Seconds = 240
     connect_timeout_s: Seconds = 5
     first_byte_timeout_s: Seconds = 60
     idle_timeout_s: Seconds = 60
@@ -88,6 +129,16 @@ class Ai(Section, frozen=True):
     max_concurrency: Count = 64
     retries: Annotated[int, Meta(ge=0, le=10)] = 2
     proxy: HttpUrl | None = None
+    ca_file: str | None = None
+
+    def each(self) -> tuple["Ai", ...]:
+        """Return the services in the order in which they are tried, each as if it were the only one."""
+        first = () if self.url is None else (msgspec.structs.replace(self, services=()),)
+        return (*first, *map(self._of, self.services))
+
+    def _of(self, service: AiService) -> "Ai":
+        told = {k: v for k, v in msgspec.structs.asdict(service).items() if v is not UNSET}
+        return msgspec.structs.replace(self, services=(), **told)
 
 
 class Auth(Section, frozen=True):

@@ -50,7 +50,7 @@ def _joined(settings: Settings, wait_s: float) -> Settings:
 
 def _with_model(settings: Settings) -> Settings:
     """Under an `up` on engines from elsewhere, the model may still be its own."""
-    if settings.ai.url is None and UNDER_UP in os.environ:
+    if not settings.ai.each() and UNDER_UP in os.environ:
         return _joined(settings, wait_s=30)
     return settings
 

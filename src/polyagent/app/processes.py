@@ -56,9 +56,9 @@ def up(settings: Settings, options: UpOptions, console: Console) -> int:
         port=server.port,
         postgres=settings.database.url is None,
         valkey=settings.redis.url is None,
-        model=settings.ai.url is None or options.model_file is not None,
+        model=not settings.ai.each() or options.model_file is not None,
         model_file=options.model_file,
-        model_elsewhere=settings.ai.url,
+        model_elsewhere=next((ai.url for ai in settings.ai.each()), None),
         prepare=_command("prepare"),
         gateway=_command("serve", *listen),
         worker=_command("worker"),
@@ -79,7 +79,7 @@ def _with_neighbour(settings: Settings, options: UpOptions, console: Console) ->
     """Where no model is configured, offer one that already runs on this machine."""
     from polyagent.adapters.engines.neighbours import neighbour
 
-    if settings.ai.url is not None or options.model_file is not None:
+    if settings.ai.each() or options.model_file is not None:
         return settings
     found = neighbour()
     if found is None:

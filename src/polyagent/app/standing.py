@@ -13,7 +13,7 @@ def standing_on(settings: Settings, found: Endpoints) -> Settings:
     database = _set(settings.database, url=settings.database.url or found.database_url)
     redis = _set(settings.redis, url=settings.redis.url or found.redis_url)
     ai = settings.ai
-    if ai.url is None and found.ai_url is not None:
+    if not ai.each() and found.ai_url is not None:
         ai = _set(ai, url=found.ai_url, key=found.ai_key, model=ai.model or found.ai_model)
     return msgspec.structs.replace(settings, database=database, redis=redis, ai=ai)
 

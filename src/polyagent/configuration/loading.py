@@ -10,7 +10,7 @@ import msgspec
 from polyagent.configuration import sources, wording
 from polyagent.configuration.keys import keys
 from polyagent.configuration.sources import Given, Values
-from polyagent.settings import Settings, SettingsError
+from polyagent.settings import AiService, Settings, SettingsError
 
 MIN_SECRET_BYTES = 32
 EXAMPLE_SECRET = "your-secret-key"  # noqa: S105 - the value that the original's documentation shows
@@ -50,6 +50,7 @@ def settle(values: Values) -> Settings:
     tree["data_dir"] = _absolute(tree.get("data_dir") or sources.default_data_dir())
     settings = msgspec.convert(tree, Settings)
     _check_secret(settings, values)
+    _check_first_service(settings, values)
     return _with_idle_connections(settings, values)
 
 
@@ -68,6 +69,8 @@ def _converted(key: str, given: Given) -> Any:
     try:
         if isinstance(value, str) and wording.is_list(hint):
             value = _listed(value)
+        elif isinstance(value, str) and wording.is_map(hint):
+            value = msgspec.json.decode(value)
         converted = msgspec.convert(value, hint, strict=False)
         _require_port(converted)
     except (ValueError, msgspec.DecodeError) as error:
@@ -77,6 +80,8 @@ def _converted(key: str, given: Given) -> Any:
 
 def _require_port(value: Any) -> None:
     """Raise `ValueError` for an address whose port is none; PostgreSQL's may name several hosts."""
+    for item in value if isinstance(value, tuple) else ():
+        _require_port(item.url if isinstance(item, AiService) else item)
     if isinstance(value, str) and "://" in value and not value.startswith("postgres"):
         _ = urlsplit(value).port
 
@@ -105,6 +110,15 @@ def _check_secret(settings: Settings, values: Values) -> None:
         detail = f"{key} is {secret}, the documentation's example, which everybody knows; "
         raise SettingsError(f"{detail}make your own: openssl rand -hex 32 ({given.origin}).")
     raise _wrong(key, given, f"at least {MIN_SECRET_BYTES} bytes long; try openssl rand -hex 32")
+
+
+def _check_first_service(settings: Settings, values: Values) -> None:
+    """Refuse what would be the first service's where that is named in the list."""
+    if settings.ai.url is not None or not settings.ai.services:
+        return
+    for key in ("ai.key", "ai.model", "ai.context_tokens"):
+        if (given := values[key]).value is not None:
+            raise _wrong(key, given, "null where ai.url is: write it into its entry of ai.services")
 
 
 def _with_idle_connections(settings: Settings, values: Values) -> Settings:

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from msgspec import inspect
 
-SECRETS = frozenset({"ai.key", "auth.jwt_secret", "server.metrics_token"})
+SECRETS = frozenset({"ai.key", "ai.services.key", "auth.jwt_secret", "server.metrics_token"})
 MASK = "***"
 MAX_SHOWN = 80
 
@@ -18,9 +18,11 @@ def masked(key: str, value: Any) -> Any:
     """Return the value with what is secret in it replaced: all of a secret, the password of an address."""
     if isinstance(value, list | tuple):
         return [masked(key, item) for item in value]
+    if isinstance(value, dict):
+        return {name: masked(f"{key}.{name}", item) for name, item in value.items()}
     if value is None:
         return None
-    if key in SECRETS:
+    if key in SECRETS or (key == "ai.services" and isinstance(value, str)):
         return MASK
     if not isinstance(value, str):
         return value
@@ -37,7 +39,16 @@ def shown(key: str, value: Any) -> str:
 
 
 def is_list(hint: Any) -> bool:
-    return isinstance(inspect.type_info(hint), inspect.VarTupleType)
+    return isinstance(_bare(hint), inspect.VarTupleType)
+
+
+def is_map(hint: Any) -> bool:
+    return isinstance(_bare(hint), inspect.DictType)
+
+
+def _bare(hint: Any) -> inspect.Type:
+    kind = inspect.type_info(hint)
+    return kind.type if isinstance(kind, inspect.Metadata) else kind
 
 
 def allowed(hint: Any) -> str:
