@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from polyagent.domain.errors import (
+    FetchFailed,
     Limited,
     ModelServiceBroken,
     ModelServiceUnavailable,
@@ -25,6 +26,7 @@ from polyagent.ports.executor import Control, Executor
 from polyagent.ports.health import Probe
 from polyagent.ports.journal import Journal
 from polyagent.ports.models import Models
+from polyagent.ports.outbound import Outbound
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.search import Search
@@ -90,7 +92,9 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Journal: _all(AWAY, "claim commit_step start_call finish_call hand_over beat leave")
     | _all(Answers(value=False), "may_judge"),
     Models: _all(NO_MODEL, "stream info list") | _all(Answers(Component(status="down")), "health"),
-    Runs: _all(AWAY, "ground admit get list events cancel tails journaled latest"),
+    Outbound: _all(Raises(FetchFailed), "fetch")
+    | _all(NeverFails("it is computed"), "require_allowed"),
+    Runs: _all(AWAY, "ground admit admitted get list events cancel tails journaled latest"),
     Search: _all(Raises(ToolFailed), "__call__"),
     Accounts: _all(AWAY, "add by_id by_login list logged_in set_password is_empty"),
     Agents: _all(AWAY, "add get list change delete versions at_version"),

@@ -6,16 +6,19 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from polyagent.adapters.memory.events import MemoryEvents
+from polyagent.adapters.memory.outbound import MemoryOutbound
 from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.telemetry.metrics import PrometheusMeter
 from polyagent.adapters.worker.executor import LocalExecutor
 from polyagent.domain.agent import Agent
+from polyagent.domain.image import ImageLimits
 from polyagent.domain.run import RunDefaults, Work
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.executor import Control, Executor
 from polyagent.ports.journal import Journal
 from polyagent.ports.models import Models
+from polyagent.ports.outbound import Outbound
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
@@ -34,6 +37,7 @@ from tests.script import Ledger, ScriptModels, ScriptTools
 T = TypeVar("T")
 
 DEFAULTS = RunDefaults(max_steps=20, max_output_tokens=100_000, timeout_s=300)
+IMAGES = ImageLimits(count=4, bytes_each=1000, total_bytes=2000, fetch_s=30)
 CONCURRENT_RUNS = 16
 DRAIN_S = 5.0
 
@@ -102,7 +106,8 @@ class Process:
             drain_s=DRAIN_S,
         )
         executor: Executor = faulty(Executor, self.local, plan)
-        self.send = SendChat(runs, executor, models, tools)
+        web: Outbound = faulty(Outbound, MemoryOutbound(), plan)
+        self.send = SendChat(runs, executor, models, tools, web, IMAGES)
         self.follow = FollowRun(runs, events, clock)
         self.manage = ManageRuns(runs, executor)
         self.sessions = ManageSessions(store, executor)

@@ -10,6 +10,7 @@ from polyagent.adapters.memory.backlog import MemoryBacklog
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.models import ScriptedModels
+from polyagent.adapters.memory.outbound import MemoryOutbound
 from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.memory.state import State
@@ -19,10 +20,11 @@ from polyagent.adapters.telemetry.metrics import PrometheusMeter
 from polyagent.adapters.worker.executor import LocalExecutor
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent, NewAgent
-from polyagent.domain.chat import Ask, Message
+from polyagent.domain.chat import Ask, Message, Part
 from polyagent.domain.errors import ToolUnknown
 from polyagent.domain.event import Event, EventBody
 from polyagent.domain.ids import new_id
+from polyagent.domain.image import ImageLimits
 from polyagent.domain.model import CallDelta, Finished, ModelDelta
 from polyagent.domain.page import PageAsk
 from polyagent.domain.run import Admitted, Run, RunDefaults
@@ -37,6 +39,7 @@ from polyagent.usecases.sessions import ManageSessions
 
 WAIT_S = 30
 DEFAULTS = RunDefaults(max_steps=8, max_output_tokens=1000, timeout_s=60)
+IMAGE_LIMITS = ImageLimits(count=4, bytes_each=1000, total_bytes=2000, fetch_s=30)
 
 Function = Callable[[Mapping[str, Any], CallContext], Awaitable[ToolResult]]
 
@@ -113,13 +116,16 @@ class World:
             concurrent_runs=concurrent_runs,
             drain_s=WAIT_S,
         )
-        self.send = SendChat(self.runs, self.executor, self.models, self.tools)
+        self.web = MemoryOutbound()
+        self.send = SendChat(
+            self.runs, self.executor, self.models, self.tools, self.web, IMAGE_LIMITS
+        )
         self.follow = FollowRun(self.runs, self.events, self.clock)
         self.manage = ManageRuns(self.runs, self.executor)
         self.sessions = ManageSessions(self.store, self.executor)
         self.agents = ManageAgents(self.store, self.tools, self.models, self.clock)
 
-    async def asks(self, message: str, **ask: Any) -> Admitted:
+    async def asks(self, message: str | tuple[Part, ...], **ask: Any) -> Admitted:
         return await self.send(self.actor, Ask(message=message, **ask))
 
     async def has_agent(self, **new: Any) -> Agent:

@@ -159,13 +159,17 @@ class Documents(Section, frozen=True):
 
 
 class Tools(Section, frozen=True):
-    """`git_repositories` are directories; a repository in or below one of them may be read."""
+    """`git_repositories` are directories; a repository in or below one of them may be read.
+
+    `allow_private` is for what users and models ask of the server; what is configured needs none.
+    """
 
     searxng_url: HttpUrl | None = None
     git_repositories: tuple[str, ...] = ()
     timeout_s: Seconds = 30
     max_result_bytes: Bytes = 262_144
     proxy: HttpUrl | None = None
+    allow_private: tuple[str, ...] = ()
 
 
 class Queue(Section, frozen=True):
@@ -183,6 +187,10 @@ class Limits(Section, frozen=True):
     queued_runs: Count = 100
     sockets: Annotated[int, Meta(ge=1, le=12_000)] = 4096
     live_log_s: Seconds = 120
+    images: Annotated[int, Meta(ge=0, le=100)] = 8
+    image_bytes: Annotated[int, Meta(ge=1, le=2**25)] = 4_194_304
+    images_bytes: Annotated[int, Meta(ge=1, le=2**25)] = 8_388_608
+    image_fetch_s: Seconds = 15
 
 
 class Telemetry(Section, frozen=True):

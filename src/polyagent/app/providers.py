@@ -2,6 +2,7 @@
 
 from dishka import Provider, Scope, from_context, provide
 
+from polyagent.domain.image import ImageLimits
 from polyagent.domain.run import RunDefaults
 from polyagent.settings import Ai, Auth, Database, Limits, Redis, Server, Settings, Tools
 from polyagent.usecases.accounts import Authenticate, LogIn, ManageAccounts
@@ -73,4 +74,13 @@ class UseCaseProvider(Provider):
             max_steps=limits.max_steps,
             max_output_tokens=limits.max_output_tokens,
             timeout_s=limits.run_timeout_s,
+        )
+
+    @provide
+    def images(self, limits: Limits) -> ImageLimits:
+        return ImageLimits(
+            count=limits.images,
+            bytes_each=limits.image_bytes,
+            total_bytes=limits.images_bytes,
+            fetch_s=limits.image_fetch_s,
         )

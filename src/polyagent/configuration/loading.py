@@ -10,6 +10,7 @@ import msgspec
 from polyagent.configuration import sources, wording
 from polyagent.configuration.keys import keys
 from polyagent.configuration.sources import Given, Values
+from polyagent.domain.network import Allowance
 from polyagent.settings import AiService, Settings, SettingsError
 
 MIN_SECRET_BYTES = 32
@@ -51,6 +52,7 @@ def settle(values: Values) -> Settings:
     settings = msgspec.convert(tree, Settings)
     _check_secret(settings, values)
     _check_first_service(settings, values)
+    _check_allowance(settings, values)
     return _with_idle_connections(settings, values)
 
 
@@ -119,6 +121,14 @@ def _check_first_service(settings: Settings, values: Values) -> None:
     for key in ("ai.key", "ai.model", "ai.context_tokens"):
         if (given := values[key]).value is not None:
             raise _wrong(key, given, "null where ai.url is: write it into its entry of ai.services")
+
+
+def _check_allowance(settings: Settings, values: Values) -> None:
+    try:
+        Allowance.of(settings.tools.allow_private)
+    except ValueError as error:
+        allowed = "a list of networks (10.0.0.0/8) and names of hosts"
+        raise _wrong("tools.allow_private", values["tools.allow_private"], allowed) from error
 
 
 def _with_idle_connections(settings: Settings, values: Values) -> Settings:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from polyagent.domain.chat import ImagePart, Message, Part, TextPart
 from polyagent.domain.model import PromptCall, PromptMessage
@@ -14,6 +15,7 @@ from polyagent.domain.tool import Tool, ToolCall
 
 IMAGE_TOKENS = 1000
 MESSAGE_TOKENS = 6
+UNSEEN = "[An image was sent here. You cannot see images.]"
 
 SUMMARY_HEAD = "[The conversation so far, as the server has summarised it:"
 SUMMARY_FOOT = "End of the summary.]"
@@ -89,6 +91,15 @@ def answered(history: Sequence[Message]) -> tuple[Message, ...]:
         if any(each.role == "assistant" for each in turn)
         for message in turn
     )
+
+
+def without_images(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:
+    """Return the messages for a model that takes no images: a note stands where one was."""
+    return tuple(replace(message, parts=tuple(map(_unseen, message.parts))) for message in messages)
+
+
+def _unseen(part: Part) -> Part:
+    return TextPart(UNSEEN) if isinstance(part, ImagePart) else part
 
 
 def _system(instructions: str | None) -> list[PromptMessage]:

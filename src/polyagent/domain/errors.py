@@ -119,6 +119,45 @@ class NotSupported(Impossible):
     code = "not_supported"
 
 
+class AddressRefused(Impossible):
+    """No address that the server may be sent to: malformed, not http(s), private."""
+
+    code = "address_refused"
+
+
+class FetchFailed(Impossible):
+    """Nothing came from an address that somebody supplied."""
+
+    code = "fetch_failed"
+    retryable = True
+
+
+class FetchTimedOut(FetchFailed):
+    code = "fetch_timed_out"
+
+
+class AnswerTooLarge(FetchFailed):
+    code = "answer_too_large"
+    retryable = False
+
+
+class AnswerUnusable(FetchFailed):
+    """What came is not what an HTTP server should send to this request."""
+
+    code = "answer_unusable"
+    retryable = False
+
+
+class ImageUnusable(Impossible):
+    """No picture of a format that model services take."""
+
+    code = "image_unusable"
+
+
+class ImageTooLarge(ImageUnusable):
+    code = "image_too_large"
+
+
 class IdempotencyKeyReused(Impossible):
     code = "idempotency_key_reused"
 

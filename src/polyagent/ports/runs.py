@@ -74,6 +74,12 @@ class Runs(Protocol):
         `IdempotencyKeyReused`, `Limited` if it would be queued behind too many of its user.
         """
 
+    async def admitted(self, actor: Actor, key: IdempotencyKey) -> Run | None:
+        """Return the run that `admit` would answer under this key; None where it would do anything else.
+
+        Raises `IdempotencyKeyReused`.
+        """
+
     async def get(self, actor: Actor, run_id: UUID) -> Run:
         """Raises `NotFound`."""
 

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent
 from polyagent.domain.chat import Ask, FilePart, ImagePart, Part
@@ -13,21 +15,33 @@ from polyagent.domain.errors import (
     StoreUnavailable,
 )
 from polyagent.domain.ids import new_id
+from polyagent.domain.image import ImageLimits
 from polyagent.domain.model import ModelInfo
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
+from polyagent.ports.outbound import Outbound
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.tools import Tools
 from polyagent.usecases.checks import model_info, require_tools
+from polyagent.usecases.images import TakeImages
 
 
 class SendChat:
-    def __init__(self, runs: Runs, executor: Executor, models: Models, tools: Tools) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        executor: Executor,
+        models: Models,
+        tools: Tools,
+        outbound: Outbound,
+        images: ImageLimits,
+    ) -> None:
         self._runs = runs
         self._executor = executor
         self._models = models
         self._tools = tools
+        self._take_images = TakeImages(outbound, images)
 
     async def __call__(
         self, actor: Actor, ask: Ask, *, key: IdempotencyKey | None = None
@@ -36,10 +50,15 @@ class SendChat:
 
         Raises `NotFound` (session, agent, document), `ToolUnknown`, `ModelUnknown`,
         `ModelServiceMissing`, `ModalityUnsupported`, `NotSupported`, `SessionBusy`,
-        `IdempotencyKeyReused`, `Limited`, `StoreUnavailable`.
+        `IdempotencyKeyReused`, `Limited`, `StoreUnavailable`, and what `TakeImages` raises.
         """
         actor.require("chat")
         _require_supported(ask)
+        if key is not None and any(map(_is_elsewhere, ask.parts)):
+            # what was fetched once is not fetched again: by now it may be gone, or another
+            before = await self._runs.admitted(actor, key)
+            if before is not None:
+                return Admitted(run=before, replayed=True)
         ground = await self._runs.ground(
             actor,
             agent_id=ask.agent_id,
@@ -49,6 +68,8 @@ class SendChat:
         )
         run = self._run(ask, ground)
         _require_sight(ask.parts, await model_info(self._models, run.spec.model))
+        parts = await self._take_images(ask.parts)
+        run = replace(run, spec=replace(run.spec, parts=parts))
         return await self._admit(actor, ask, run, ground, key)
 
     def _run(self, ask: Ask, ground: Ground) -> NewRun:
@@ -113,10 +134,6 @@ def _require_supported(ask: Ask) -> None:
     if ask.policy in ("interrupt", "steer"):
         fault = Fault("#/policy", f"{ask.policy} comes in a later version; use enqueue or reject.")
         raise NotSupported(fault.detail, faults=(fault,))
-    for n, part in enumerate(ask.parts):
-        if isinstance(part, ImagePart) and part.url is not None:
-            fault = Fault(f"#/message/{n}/url", "Images by URL come in a later version; send data.")
-            raise NotSupported(fault.detail, faults=(fault,))
     documents = [*ask.document_ids, *filter(None, map(_document, ask.parts))]
     if documents:
         raise NotFound(f"There is no document {documents[0]}.")
@@ -124,6 +141,10 @@ def _require_supported(ask: Ask) -> None:
 
 def _document(part: Part) -> UUID | None:
     return part.document_id if isinstance(part, FilePart | ImagePart) else None
+
+
+def _is_elsewhere(part: Part) -> bool:
+    return isinstance(part, ImagePart) and part.url is not None
 
 
 def _require_sight(parts: tuple[Part, ...], info: ModelInfo | None) -> None:

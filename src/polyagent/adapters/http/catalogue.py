@@ -47,6 +47,15 @@ CATALOGUE: dict[str, Entry] = {
     "tool_unknown": Entry(422, "GET /api/v1/tools lists the tools that there are."),
     "model_unknown": Entry(422, "The model service has no such model. Name another, or none."),
     "modality_unsupported": Entry(422, "The model does not take this kind of content."),
+    "address_refused": Entry(
+        422, "The server may not go to this address: it must be http(s) and public."
+    ),
+    "fetch_failed": Entry(422, "The address gave nothing. Open it yourself, and correct it."),
+    "fetch_timed_out": Entry(422, "The address answered too slowly. Send its content instead."),
+    "answer_too_large": Entry(422, "The address answered more than the server takes."),
+    "answer_unusable": Entry(422, "The address answered what the server cannot use."),
+    "image_unusable": Entry(422, "Send a PNG, JPEG, GIF or WebP image."),
+    "image_too_large": Entry(422, "Send a smaller image, or fewer: the detail says the limit."),
     "not_supported": Entry(422, "A later version will do this."),
     "idempotency_key_reused": Entry(
         422, "The key stands for another request. Use a new one for each thing that you ask."

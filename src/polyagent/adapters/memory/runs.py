@@ -134,6 +134,11 @@ class MemoryRuns:
         work = self._ledger.work(row, owner) if owner else None
         return Admitted(run=self._ledger.told(row), work=work)
 
+    async def admitted(self, actor: Actor, key: IdempotencyKey) -> Run | None:
+        kept = self._kept(actor, key)
+        row = self._state.runs.get(kept.run_id) if kept else None
+        return self._ledger.told(row) if row and not row.hidden else None
+
     def _queued_by(self, actor: Actor) -> int:
         rows = self._state.runs.values()
         return sum(row.run.status == "queued" and row.user_id == actor.user_id for row in rows)

@@ -140,14 +140,23 @@ class PostgresRuns:
             key.route if key else None,
             (key.end_user or "") if key else None,
         )
-        if key is not None and row["body_hash"] not in (None, key.body_hash):
-            raise IdempotencyKeyReused("This Idempotency-Key was used for something else.")
+        if key is not None and row["body_hash"] is not None:
+            _require_same(key, row["body_hash"])
         if row["id"] is None:
             raise _refused(run, row)
         told = run_of(row["run"])
         if told.id != run.id:
             return Admitted(run=told, replayed=True)
         return Admitted(run=told, work=await self._work(run.id, worker_id))
+
+    async def admitted(self, actor: Actor, key: IdempotencyKey) -> Run | None:
+        named = (key.key, key.route, key.end_user or "")
+        with translated():
+            row = await self._pool.fetchrow(sql.ADMITTED, actor.workspace_id, actor.user_id, *named)
+        if row is None:
+            return None
+        _require_same(key, row["body_hash"])
+        return run_of(row["run"])
 
     async def _work(self, run_id: UUID, worker_id: UUID | None) -> Work | None:
         """Read what this worker goes on from if the run is its own, by admission."""
@@ -232,6 +241,11 @@ def _active(text: str | None, agent_id: UUID | None) -> Agent:
             f"The agent {agent.name} is {agent.status}: make it active, or name another."
         )
     return agent
+
+
+def _require_same(key: IdempotencyKey, body_hash: bytes) -> None:
+    if body_hash != key.body_hash:
+        raise IdempotencyKeyReused("This Idempotency-Key was used for something else.")
 
 
 def _refused(run: NewRun, row: asyncpg.Record) -> NotFound | SessionBusy | Limited:

@@ -155,6 +155,18 @@ LEFT JOIN runs r ON r.id = coalesce(k.run_id, $3)
     AND r.workspace_id = $1 AND r.user_id = $2 AND NOT r.hidden
 """  # noqa: S608  # pieces of our own, values are bound
 
+# 1 workspace, 2 user, 3 key, 4 its route, 5 its end user
+ADMITTED = f"""
+SELECT k.body_hash, {RUN} AS run
+FROM idempotency_keys k
+JOIN runs r ON r.id = k.run_id AND r.workspace_id = $1 AND r.user_id = $2 AND NOT r.hidden
+WHERE k.workspace_id = $1 AND k.user_id = $2 AND k.end_user = $5 AND k.route = $4 AND k.key = $3
+    AND k.expires_at > now()
+    AND NOT (r.status = 'failed' AND (r.error->>'retryable')::boolean AND NOT EXISTS (
+        SELECT FROM run_events e WHERE e.run_id = r.id AND e.type = 'message.completed'
+    ))
+"""  # noqa: S608  # pieces of our own, values are bound
+
 # 1 workspace, 2 user, 3 is administrator, 4 run
 GET = f"""
 SELECT {RUN} AS run FROM runs r

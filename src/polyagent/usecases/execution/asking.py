@@ -3,7 +3,7 @@
 import msgspec
 
 from polyagent.domain.compaction import result_tokens
-from polyagent.domain.context import given_messages, prompt_messages
+from polyagent.domain.context import given_messages, prompt_messages, without_images
 from polyagent.domain.errors import LimitReached
 from polyagent.domain.model import (
     DEFAULT_WINDOW_TOKENS,
@@ -64,7 +64,7 @@ class Asking:
         spec = self._run.work.spec
         return Prompt(
             model=spec.model,
-            messages=self._messages(),
+            messages=self._visible(self._messages()),
             tools=self.offered,
             tool_choice=self._choice(),
             parallel_tool_calls=spec.parallel_tool_calls,
@@ -78,6 +78,11 @@ class Asking:
             return given_messages(spec.instructions, spec.given, run.steps)
         most = result_tokens(self.window)
         return prompt_messages(spec.instructions, run.talk, result_tokens=most)
+
+    def _visible(self, messages: tuple[PromptMessage, ...]) -> tuple[PromptMessage, ...]:
+        """Leave out the images that the model would refuse all of it for."""
+        sees = self._info is None or self._info.images is not False
+        return messages if sees else without_images(messages)
 
     def _choice(self) -> ToolChoice | None:
         """Return what is said of the tools; a call is forced once, since a run that must always call never ends."""

@@ -1,0 +1,104 @@
+"""The images of a message, as they are kept: their bytes, under the type that they have."""
+
+import asyncio
+from base64 import b64encode
+
+from polyagent.domain.chat import ImagePart, Part
+from polyagent.domain.errors import (
+    AddressRefused,
+    AnswerTooLarge,
+    Fault,
+    FetchFailed,
+    ImageTooLarge,
+    ImageUnusable,
+)
+from polyagent.domain.image import FORMATS, ImageLimits, head_of, media_type, size_of
+from polyagent.domain.outbound import MAX_REDIRECTS, Fetch
+from polyagent.ports.outbound import Outbound
+
+ACCEPT = {"Accept": "image/png, image/jpeg, image/webp, image/gif"}
+
+
+class TakeImages:
+    """Fetch what is given by URL, and refuse what is no image or too much of it."""
+
+    def __init__(self, outbound: Outbound, limits: ImageLimits) -> None:
+        self._outbound = outbound
+        self._limits = limits
+
+    async def __call__(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        """Return the parts with every image as checked data; those by URL come side by side.
+
+        Raises `AddressRefused`, `FetchFailed`, `FetchTimedOut`, `ImageTooLarge`, `ImageUnusable`,
+        each with the place of the image that it is about.
+        """
+        images = [(n, part) for n, part in enumerate(parts) if isinstance(part, ImagePart)]
+        if not images:
+            return parts
+        self._require_few(images)
+        taken = dict(zip([n for n, _ in images], await self._all(images), strict=True))
+        self._require_small(taken)
+        return tuple(taken.get(n, part) for n, part in enumerate(parts))
+
+    async def _all(self, images: list[tuple[int, ImagePart]]) -> list[ImagePart]:
+        """Take them at once: the first failure ends the others."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                taking = [tasks.create_task(self._taken(n, image)) for n, image in images]
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return [task.result() for task in taking]
+
+    async def _taken(self, n: int, image: ImagePart) -> ImagePart:
+        if image.url is not None:
+            data = await self._fetched(image.url, pointer := f"#/message/{n}/url")
+        else:
+            data, pointer = image.data or "", f"#/message/{n}/data"
+        if size_of(data) > self._limits.bytes_each:
+            raise _too_large(pointer, self._limits.bytes_each)
+        kind = media_type(head_of(data))
+        if kind is None:
+            raise _unusable(pointer, f"This is no image of a format that is taken: {FORMATS}.")
+        return ImagePart(data=data, media_type=kind)
+
+    async def _fetched(self, url: str, pointer: str) -> str:
+        ask = Fetch(
+            url=url,
+            headers=ACCEPT,
+            max_bytes=self._limits.bytes_each,
+            timeout_s=self._limits.fetch_s,
+            redirects=MAX_REDIRECTS,
+        )
+        try:
+            fetched = await self._outbound.fetch(ask)
+        except AnswerTooLarge as error:
+            raise _too_large(pointer, self._limits.bytes_each) from error
+        except (AddressRefused, FetchFailed) as error:
+            raise type(error)(error.detail, faults=(Fault(pointer, error.detail),)) from error
+        if fetched.status != 200:
+            detail = f"The address answered {fetched.status}."
+            raise FetchFailed(detail, faults=(Fault(pointer, detail),))
+        return b64encode(fetched.body).decode()
+
+    def _require_few(self, images: list[tuple[int, ImagePart]]) -> None:
+        most = self._limits.count
+        if len(images) > most:
+            surplus = f"#/message/{images[most][0]}"
+            raise _unusable(surplus, f"A message takes at most {most} images.")
+
+    def _require_small(self, taken: dict[int, ImagePart]) -> None:
+        most, size = self._limits.total_bytes, 0
+        for n, image in taken.items():
+            size += size_of(image.data or "")
+            if size > most:
+                detail = f"The images of a message have at most {most} bytes together."
+                raise ImageTooLarge(detail, faults=(Fault(f"#/message/{n}", detail),))
+
+
+def _too_large(pointer: str, most: int) -> ImageTooLarge:
+    detail = f"An image has at most {most} bytes."
+    return ImageTooLarge(detail, faults=(Fault(pointer, detail),))
+
+
+def _unusable(pointer: str, detail: str) -> ImageUnusable:
+    return ImageUnusable(detail, faults=(Fault(pointer, detail),))
