@@ -94,7 +94,7 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Models: _all(NO_MODEL, "stream info list") | _all(Answers(Component(status="down")), "health"),
     Outbound: _all(Raises(FetchFailed), "fetch")
     | _all(NeverFails("it is computed"), "require_allowed"),
-    Runs: _all(AWAY, "ground admit admitted get list events cancel tails journaled latest"),
+    Runs: _all(AWAY, "ground admit replayed get list events cancel tails journaled latest"),
     Search: _all(Raises(ToolFailed), "__call__"),
     Accounts: _all(AWAY, "add by_id by_login list logged_in set_password is_empty"),
     Agents: _all(AWAY, "add get list change delete versions at_version"),

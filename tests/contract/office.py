@@ -150,9 +150,11 @@ class Office:
         worker_id = None if background else self.worker_id
         return await self.runs.admit(actor, run, ground, worker_id=worker_id, key=key)
 
-    async def works(self, text: str = "hello", session_id: UUID | None = None) -> Work:
+    async def works(
+        self, text: str = "hello", session_id: UUID | None = None, **changes: Any
+    ) -> Work:
         """Return a run of alice's that was admitted and is to be executed here."""
-        admitted = await self.admits(self.new(text, session_id))
+        admitted = await self.admits(self.new(text, session_id, **changes))
         assert admitted.work is not None
         return admitted.work
 

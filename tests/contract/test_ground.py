@@ -2,8 +2,8 @@
 
 import pytest
 
-from polyagent.domain.agent import AgentStatus
-from polyagent.domain.errors import Impossible, NotFound
+from polyagent.domain.agent import AgentStatus, NewAgent
+from polyagent.domain.errors import AgentGone, AgentInactive, NotFound
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import IdempotencyKey
 from tests.contract.office import Office
@@ -49,8 +49,58 @@ async def test_an_agent_that_is_not_active_answers_nobody(
 ) -> None:
     agent = await office.makes_agent(office.alice, status=status)
 
-    with pytest.raises(Impossible):
+    with pytest.raises(AgentInactive):
         await office.ground(agent_id=agent.id)
+
+
+async def test_a_session_outlives_its_agent_and_goes_on_with_another(office: Office) -> None:
+    agent = await office.makes_agent(office.alice)
+    work = await office.works(agent_id=agent.id)
+    await office.answers(work)
+    session_id = work.run.session_id
+    async with office.store.begin(office.alice) as tx:
+        await tx.agents.delete(agent.id, version=None)
+
+    with pytest.raises(AgentGone):
+        await office.ground(session_id=session_id)
+    with pytest.raises(NotFound):
+        await office.ground(session_id=session_id, agent_id=agent.id)
+    by_type = await office.ground(session_id=session_id, agent_type="general")
+    by_id = await office.ground(session_id=session_id, agent_id=office.agent.id)
+
+    assert by_type.agent == by_id.agent == office.agent
+    assert by_id.session is not None
+    assert by_id.session.agent_id == agent.id
+    assert [message.content for message in by_id.history] == ["hello", "hi"]
+
+
+async def test_an_agent_that_is_shared_no_longer_is_gone_for_the_sessions_of_others(
+    office: Office,
+) -> None:
+    agent = await office.makes_agent(office.bob, visibility="shared")
+    hers = await office.works(agent_id=agent.id)
+    his = await office.admits(office.new(agent_id=agent.id), office.bob)
+    async with office.store.begin(office.bob) as tx:
+        await tx.agents.change(agent.id, NewAgent(name="mine"), version=1)
+
+    with pytest.raises(AgentGone):
+        await office.ground(session_id=hers.run.session_id)
+    with pytest.raises(NotFound):
+        await office.ground(agent_id=agent.id)
+    ground = await office.ground(office.bob, session_id=his.run.session_id)
+
+    assert ground.agent.visibility == "private"
+    assert await office.answers(hers) is False
+
+
+async def test_the_agent_of_a_session_that_was_put_to_rest_says_so(office: Office) -> None:
+    agent = await office.makes_agent(office.alice)
+    work = await office.works(agent_id=agent.id)
+    async with office.store.begin(office.alice) as tx:
+        await tx.agents.change(agent.id, NewAgent(name="old", status="archived"), version=1)
+
+    with pytest.raises(AgentInactive, match="old is archived"):
+        await office.ground(session_id=work.run.session_id)
 
 
 async def test_nobody_asks_in_sessions_of_others(office: Office) -> None:

@@ -141,6 +141,44 @@ async def test_a_key_moves_once_however_many_try(office: Office) -> None:
     assert len([a for a in admitted if not a.replayed]) == 1
 
 
+async def test_a_key_answers_what_its_run_is_when_nothing_can_be_admitted(office: Office) -> None:
+    none = await office.runs.replayed(office.alice, KEY)
+    work = (await office.admits(office.new(), key=KEY)).work
+    assert work is not None
+
+    running = await office.runs.replayed(office.alice, KEY)
+    await office.answers(work)
+    ended = await office.runs.replayed(office.alice, KEY)
+
+    assert none is None
+    assert running is not None
+    assert running.run == work.run
+    assert running.work is None
+    assert ended is not None
+    assert (ended.run.status, ended.replayed) == ("completed", True)
+    with pytest.raises(IdempotencyKeyReused):
+        await office.runs.replayed(office.alice, replace(KEY, body_hash=b"another"))
+    for actor, key in ((office.bob, KEY), (office.alice, replace(KEY, end_user="carol"))):
+        assert await office.runs.replayed(actor, key) is None
+
+
+async def test_a_key_that_would_move_on_answers_nothing(office: Office) -> None:
+    work = (await office.admits(office.new(), key=KEY)).work
+    assert work is not None
+    await office.journal.commit_step(work.lease, failed(work, retryable=True))
+
+    assert await office.runs.replayed(office.alice, KEY) is None
+
+
+async def test_a_key_whose_session_went_away_answers_nothing(office: Office) -> None:
+    work = (await office.admits(office.new(), key=KEY)).work
+    assert work is not None
+    assert work.run.session_id is not None
+    await office.rows.hide_session(work.run.session_id)
+
+    assert await office.runs.replayed(office.alice, KEY) is None
+
+
 async def test_a_key_stays_with_a_run_that_failed_for_good(office: Office) -> None:
     first = (await office.admits(office.new(), key=KEY)).work
     assert first is not None

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from polyagent.domain.errors import AgentInactive
 from polyagent.domain.misfit import misfit
 
 BuiltinType = Literal["general", "code", "research"]
@@ -90,6 +91,12 @@ class Agent(NewAgent, frozen=True, kw_only=True, forbid_unknown_fields=False):
     def ask(self) -> NewAgent:
         """Return what its owner said of it."""
         return NewAgent(**{f: getattr(self, f) for f in NewAgent.__struct_fields__})
+
+    def require_active(self) -> None:
+        if self.status != "active":
+            raise AgentInactive(
+                f"The agent {self.name} is {self.status}: make it active, or name another."
+            )
 
 
 def merged(agent: Agent, patch: dict[str, Any]) -> NewAgent:

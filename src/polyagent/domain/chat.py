@@ -8,7 +8,16 @@ from uuid import UUID
 
 import msgspec
 
-from polyagent.domain.agent import BuiltinType, Metadata, ModelSettings, Name, Text, ToolNames
+from polyagent.domain.agent import (
+    AgentType,
+    BuiltinType,
+    Metadata,
+    ModelSettings,
+    Name,
+    Text,
+    ToolNames,
+)
+from polyagent.domain.errors import AgentGone, NotFound
 from polyagent.domain.tool import ToolCall
 
 Content = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000_000)]
@@ -122,6 +131,17 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     created_at: datetime
     updated_at: datetime
+
+
+def no_agent(
+    session: Session | None, agent_id: UUID | None, agent_type: AgentType | None
+) -> NotFound | AgentGone:
+    """Return what to raise where no agent can answer: the named one, a built-in one, or the session's."""
+    if agent_id is not None:
+        return NotFound(f"There is no agent {agent_id}.")
+    if agent_type is None and session is not None and session.agent_id is not None:
+        return AgentGone()
+    return NotFound(f"There is no built-in agent of the type {agent_type or 'general'}.")
 
 
 class PatchSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -71,6 +71,23 @@ class NameTaken(Conflict):
     code = "name_taken"
 
 
+class AgentInactive(Conflict):
+    """Its owner, or an administrator, has put it to rest."""
+
+    code = "agent_inactive"
+
+
+class AgentGone(Conflict):
+    """The agent of a session is there no more, or no longer shared."""
+
+    code = "agent_gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The agent of this session is gone: name another, by agent_id or agent_type."
+        )
+
+
 class SessionBusy(Conflict):
     code = "session_busy"
     retryable = True
@@ -247,9 +264,15 @@ class ToolsRefused(ModelServiceRefused):
 
 
 class LimitReached(PolyAgentError):
-    """A limit of the agent ended the run: steps, tokens or time."""
+    """A limit of the agent ended the run: steps, tokens, time or money."""
 
     code = "limit_reached"
+
+
+class ResponseFormatViolated(PolyAgentError):
+    """The model's last answer is not of the form that was asked for, however often it was told."""
+
+    code = "response_format_violated"
 
 
 class ToolFailed(PolyAgentError):

@@ -53,7 +53,7 @@ class Runs(Protocol):
 
         The agent is the one named, else the workspace's built-in one of `agent_type`, else the
         session's, else `general`. A session must be the actor's own, and `end_user`, if given, its.
-        Raises `NotFound`.
+        Raises `NotFound`, `AgentGone` for the session's agent, `AgentInactive`.
         """
 
     async def admit(
@@ -74,10 +74,10 @@ class Runs(Protocol):
         `IdempotencyKeyReused`, `Limited` if it would be queued behind too many of its user.
         """
 
-    async def admitted(self, actor: Actor, key: IdempotencyKey) -> Run | None:
-        """Return the run that `admit` would answer under this key; None where it would do anything else.
+    async def replayed(self, actor: Actor, key: IdempotencyKey) -> Admitted | None:
+        """Return the run under `key` as `admit` would; None if it would admit a new one.
 
-        Raises `IdempotencyKeyReused`.
+        For an ask that stands on nothing any more. Raises `IdempotencyKeyReused`.
         """
 
     async def get(self, actor: Actor, run_id: UUID) -> Run:

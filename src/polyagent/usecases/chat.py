@@ -8,7 +8,9 @@ from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent
 from polyagent.domain.chat import Ask, FilePart, ImagePart, Part
 from polyagent.domain.errors import (
+    Conflict,
     Fault,
+    Impossible,
     ModalityUnsupported,
     NotFound,
     NotSupported,
@@ -48,17 +50,32 @@ class SendChat:
     ) -> Admitted:
         """Admit a run, and execute it here at once unless it must wait or is for the background.
 
-        Raises `NotFound` (session, agent, document), `ToolUnknown`, `ModelUnknown`,
-        `ModelServiceMissing`, `ModalityUnsupported`, `NotSupported`, `SessionBusy`,
+        Raises `NotFound` (session, agent, document), `AgentInactive`, `AgentGone`, `ToolUnknown`,
+        `ModelUnknown`, `ModelServiceMissing`, `ModalityUnsupported`, `NotSupported`, `SessionBusy`,
         `IdempotencyKeyReused`, `Limited`, `StoreUnavailable`, and what `TakeImages` raises.
         """
         actor.require("chat")
         _require_supported(ask)
-        if key is not None and any(map(_is_elsewhere, ask.parts)):
-            # what was fetched once is not fetched again: by now it may be gone, or another
-            before = await self._runs.admitted(actor, key)
-            if before is not None:
-                return Admitted(run=before, replayed=True)
+        if (before := await self._fetched_before(actor, ask, key)) is not None:
+            return before
+        try:
+            run, ground = await self._stands(actor, ask)
+        except (NotFound, Conflict, Impossible):
+            # what was admitted before its agent went away is still what it is
+            if key is None or (before := await self._runs.replayed(actor, key)) is None:
+                raise
+            return before
+        return await self._admit(actor, ask, run, ground, key)
+
+    async def _fetched_before(
+        self, actor: Actor, ask: Ask, key: IdempotencyKey | None
+    ) -> Admitted | None:
+        """Return the run of an ask whose images were fetched: by now they may be gone, or others."""
+        if key is None or not any(map(_is_elsewhere, ask.parts)):
+            return None
+        return await self._runs.replayed(actor, key)
+
+    async def _stands(self, actor: Actor, ask: Ask) -> tuple[NewRun, Ground]:
         ground = await self._runs.ground(
             actor,
             agent_id=ask.agent_id,
@@ -67,10 +84,10 @@ class SendChat:
             end_user=ask.end_user,
         )
         run = self._run(ask, ground)
-        _require_sight(ask.parts, await model_info(self._models, run.spec.model))
+        pointer = "#/model" if ask.model else None
+        _require_sight(ask.parts, await model_info(self._models, run.spec.model, pointer=pointer))
         parts = await self._take_images(ask.parts)
-        run = replace(run, spec=replace(run.spec, parts=parts))
-        return await self._admit(actor, ask, run, ground, key)
+        return replace(run, spec=replace(run.spec, parts=parts)), ground
 
     def _run(self, ask: Ask, ground: Ground) -> NewRun:
         return NewRun(

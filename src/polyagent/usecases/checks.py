@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from polyagent.domain.errors import Fault, ModelServiceUnavailable, ToolUnknown
+from polyagent.domain.errors import Fault, ModelServiceUnavailable, ModelUnknown, ToolUnknown
 from polyagent.domain.model import ModelInfo
 from polyagent.ports.models import Models
 from polyagent.ports.tools import Tools
@@ -25,9 +25,17 @@ def require_tools(tools: Tools, names: Sequence[str], allowed: Sequence[str] | N
         raise ToolUnknown(faults[0].detail, faults=faults)
 
 
-async def model_info(models: Models, name: str | None) -> ModelInfo | None:
-    """Return what is known of a model, None while its service is away. Raises `ModelUnknown`, `ModelServiceMissing`."""
+async def model_info(
+    models: Models, name: str | None, *, pointer: str | None = None
+) -> ModelInfo | None:
+    """Return what is known of a model, None while its service is away; `pointer`: where it was named.
+
+    Raises `ModelUnknown`, `ModelServiceMissing`.
+    """
     try:
         return await models.info(name)
     except ModelServiceUnavailable:
         return None
+    except ModelUnknown as error:
+        faults = (Fault(pointer, error.detail),) if pointer else ()
+        raise ModelUnknown(error.detail, faults=faults) from error

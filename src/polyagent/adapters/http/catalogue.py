@@ -31,6 +31,12 @@ CATALOGUE: dict[str, Entry] = {
     "request_timeout": Entry(408, "The body came too slowly. Send it again."),
     "conflict": Entry(409, "It contradicts what is there. Read that again and decide."),
     "name_taken": Entry(409, "Choose another name: this one is in use."),
+    "agent_inactive": Entry(
+        409, "The agent is inactive or archived. Make it active, or name another."
+    ),
+    "agent_gone": Entry(
+        409, "The agent of the session is gone. Name another by `agent_id` or `agent_type`."
+    ),
     "session_busy": Entry(
         409, "The session has a run. Wait for its end, or use the policy `enqueue`."
     ),
@@ -80,6 +86,10 @@ CATALOGUE: dict[str, Entry] = {
         422, "The model takes no tools. Use another model, or an agent without."
     ),
     "limit_reached": Entry(422, "A limit of the agent ended the run. Raise it, or ask for less."),
+    "response_format_violated": Entry(
+        422,
+        "The model did not keep to `response_format`. Simplify the schema, or name another model.",
+    ),
     "tool_in_doubt": Entry(
         409, "A tool may have run before a failure. Look at what it did before you ask again."
     ),

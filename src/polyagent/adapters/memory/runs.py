@@ -11,10 +11,9 @@ from polyagent.adapters.memory.page import paged
 from polyagent.adapters.memory.state import KeyName, KeyRow, RunRow, State
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent, AgentType
-from polyagent.domain.chat import Session
+from polyagent.domain.chat import Session, no_agent
 from polyagent.domain.errors import (
     IdempotencyKeyReused,
-    Impossible,
     Limited,
     NotFound,
     RunFinished,
@@ -61,13 +60,13 @@ class MemoryRuns:
         session = None if session_id is None else self._session(actor, session_id)
         if session is not None and end_user not in (None, session.end_user):
             raise NotFound(f"There is no session {session_id}.")
+        wanted = agent_id
         if agent_id is None and agent_type is None and session is not None:
-            agent_id = session.agent_id
-        agent = self._agent(actor, agent_id) if agent_id else self._builtin(actor, agent_type)
-        if agent.status != "active":
-            raise Impossible(
-                f"The agent {agent.name} is {agent.status}: make it active, or name another."
-            )
+            wanted = session.agent_id
+        agent = self._agent(actor, wanted) if wanted else self._builtin(actor, agent_type)
+        if agent is None:
+            raise no_agent(session, agent_id, agent_type)
+        agent.require_active()
         history = self._ledger.history(session.id) if session else ()
         summary = self._ledger.summary(session.id) if session else None
         return Ground(agent=agent, session=session, history=history, summary=summary)
@@ -82,7 +81,7 @@ class MemoryRuns:
             raise NotFound(f"There is no session {session_id}.")
         return self._state.session_as_told(session_id)
 
-    def _agent(self, actor: Actor, agent_id: UUID) -> Agent:
+    def _agent(self, actor: Actor, agent_id: UUID) -> Agent | None:
         agent = self._state.agents.get(agent_id)
         if (
             agent is None
@@ -92,16 +91,16 @@ class MemoryRuns:
                 agent.owner_id == actor.user_id or agent.visibility == "shared" or actor.is_admin
             )
         ):
-            raise NotFound(f"There is no agent {agent_id}.")
+            return None
         return agent
 
-    def _builtin(self, actor: Actor, agent_type: AgentType | None) -> Agent:
+    def _builtin(self, actor: Actor, agent_type: AgentType | None) -> Agent | None:
         wanted = agent_type or "general"
         for agent in self._state.agents.values():
             theirs = (agent.workspace_id, agent.builtin, agent.type)
             if theirs == (actor.workspace_id, True, wanted):
                 return self._agent(actor, agent.id)
-        raise NotFound(f"There is no built-in agent of the type {wanted}.")
+        return None
 
     async def admit(
         self,
@@ -134,10 +133,12 @@ class MemoryRuns:
         work = self._ledger.work(row, owner) if owner else None
         return Admitted(run=self._ledger.told(row), work=work)
 
-    async def admitted(self, actor: Actor, key: IdempotencyKey) -> Run | None:
+    async def replayed(self, actor: Actor, key: IdempotencyKey) -> Admitted | None:
         kept = self._kept(actor, key)
         row = self._state.runs.get(kept.run_id) if kept else None
-        return self._ledger.told(row) if row and not row.hidden else None
+        if row is None or row.hidden:
+            return None
+        return Admitted(run=self._ledger.told(row), replayed=True)
 
     def _queued_by(self, actor: Actor) -> int:
         rows = self._state.runs.values()

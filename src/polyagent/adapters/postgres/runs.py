@@ -23,11 +23,10 @@ from polyagent.adapters.postgres.rows import (
 )
 from polyagent.adapters.postgres.sql_journal import WORK
 from polyagent.domain.account import Actor
-from polyagent.domain.agent import Agent, AgentType
-from polyagent.domain.chat import Message, text_of
+from polyagent.domain.agent import AgentType
+from polyagent.domain.chat import Message, no_agent, text_of
 from polyagent.domain.errors import (
     IdempotencyKeyReused,
-    Impossible,
     Limited,
     NotFound,
     RunFinished,
@@ -76,9 +75,14 @@ class PostgresRuns:
             )
         if session_id is not None and row["session"] is None:
             raise NotFound(f"There is no session {session_id}.")
+        session = session_of(row["session"]) if row["session"] else None
+        if row["agent"] is None:
+            raise no_agent(session, agent_id, agent_type)
+        agent = agent_of(row["agent"])
+        agent.require_active()
         return Ground(
-            agent=_active(row["agent"], agent_id),
-            session=session_of(row["session"]) if row["session"] else None,
+            agent=agent,
+            session=session,
             history=messages_of(row["history"]),
             summary=summary_of(row["summary"]),
         )
@@ -149,14 +153,20 @@ class PostgresRuns:
             return Admitted(run=told, replayed=True)
         return Admitted(run=told, work=await self._work(run.id, worker_id))
 
-    async def admitted(self, actor: Actor, key: IdempotencyKey) -> Run | None:
-        named = (key.key, key.route, key.end_user or "")
+    async def replayed(self, actor: Actor, key: IdempotencyKey) -> Admitted | None:
         with translated():
-            row = await self._pool.fetchrow(sql.ADMITTED, actor.workspace_id, actor.user_id, *named)
+            row = await self._pool.fetchrow(
+                sql.REPLAYED,
+                actor.workspace_id,
+                actor.user_id,
+                key.key,
+                key.route,
+                key.end_user or "",
+            )
         if row is None:
             return None
         _require_same(key, row["body_hash"])
-        return run_of(row["run"])
+        return Admitted(run=run_of(row["run"]), replayed=True)
 
     async def _work(self, run_id: UUID, worker_id: UUID | None) -> Work | None:
         """Read what this worker goes on from if the run is its own, by admission."""
@@ -229,18 +239,6 @@ class PostgresRuns:
 
 def _rights(actor: Actor) -> tuple[UUID, UUID, bool]:
     return actor.workspace_id, actor.user_id, actor.is_admin
-
-
-def _active(text: str | None, agent_id: UUID | None) -> Agent:
-    if text is None:
-        what = f"agent {agent_id}" if agent_id else "such agent: name another"
-        raise NotFound(f"There is no {what}.")
-    agent = agent_of(text)
-    if agent.status != "active":
-        raise Impossible(
-            f"The agent {agent.name} is {agent.status}: make it active, or name another."
-        )
-    return agent
 
 
 def _require_same(key: IdempotencyKey, body_hash: bytes) -> None:

@@ -51,9 +51,16 @@ SELECT
     {history(f"{_OF_SESSION} AND {uncovered(_OF_SESSION)}")} AS history
 """  # noqa: S608  # pieces of our own, values are bound
 
+# that a run failed before any output, and is worth another try
+_SILENT = """
+r.status = 'failed' AND (r.error->>'retryable')::boolean AND NOT EXISTS (
+    SELECT FROM run_events e WHERE e.run_id = r.id AND e.type = 'message.completed'
+)
+"""
+
 # 1 workspace, 2 user, 3 NewRun as JSON, 4 worker, 5 key, 6 its route, 7 its body hash, 8 its end user,
 # 9 the most queued runs of a user
-ADMIT = """
+ADMIT = f"""
 WITH a AS (
     SELECT * FROM jsonb_to_record($3::text::jsonb) AS a(
         id uuid, message_id uuid, session_id uuid, new_session boolean, title text,
@@ -86,11 +93,7 @@ WITH a AS (
         body_hash = excluded.body_hash, run_id = excluded.run_id, answer = NULL,
         created_at = excluded.created_at, expires_at = excluded.expires_at
     WHERE k.expires_at <= now() OR (k.body_hash = excluded.body_hash AND EXISTS (
-        SELECT FROM runs f
-        WHERE f.id = k.run_id AND f.status = 'failed' AND (f.error->>'retryable')::boolean
-            AND NOT EXISTS (
-                SELECT FROM run_events e WHERE e.run_id = f.id AND e.type = 'message.completed'
-            )
+        SELECT FROM runs r WHERE r.id = k.run_id AND {_SILENT}
     ))
     RETURNING run_id
 ), entered AS (
@@ -100,7 +103,7 @@ WITH a AS (
         id, workspace_id, user_id, end_user, agent_id, title, metadata, message_count,
         created_at, updated_at
     )
-    SELECT session_id, $1, $2, end_user, agent_id, title, '{}', (status = 'running')::integer,
+    SELECT session_id, $1, $2, end_user, agent_id, title, '{{}}', (status = 'running')::integer,
         now(), now()
     FROM entered WHERE new_session
 ), r AS (
@@ -111,7 +114,7 @@ WITH a AS (
     SELECT id, $1, $2, end_user, session_id, agent_id, agent_version, status, spec,
         message_id, priority,
         CASE WHEN status = 'running' THEN $4::uuid END, (status = 'running')::integer,
-        '{}', metadata, now(),
+        '{{}}', metadata, now(),
         CASE WHEN status = 'running' THEN now() END, CASE WHEN status = 'running' THEN now() END
     FROM entered
     RETURNING id, session_id, status, message_id, spec, created_at
@@ -138,7 +141,7 @@ SELECT r.status, r.created_at, entered.position, s.message_count,
         queue_entry(r.id, priority, $2, end_user)::text
     END AS next
 FROM r JOIN entered ON true LEFT JOIN s ON true
-"""
+"""  # noqa: S608  # pieces of our own, values are bound
 
 # 1 workspace, 2 user, 3 run, 4 session or NULL, 5 key, 6 its route, 7 its end user
 ADMITTED_BEFORE = f"""
@@ -156,15 +159,12 @@ LEFT JOIN runs r ON r.id = coalesce(k.run_id, $3)
 """  # noqa: S608  # pieces of our own, values are bound
 
 # 1 workspace, 2 user, 3 key, 4 its route, 5 its end user
-ADMITTED = f"""
+REPLAYED = f"""
 SELECT k.body_hash, {RUN} AS run
 FROM idempotency_keys k
 JOIN runs r ON r.id = k.run_id AND r.workspace_id = $1 AND r.user_id = $2 AND NOT r.hidden
 WHERE k.workspace_id = $1 AND k.user_id = $2 AND k.end_user = $5 AND k.route = $4 AND k.key = $3
-    AND k.expires_at > now()
-    AND NOT (r.status = 'failed' AND (r.error->>'retryable')::boolean AND NOT EXISTS (
-        SELECT FROM run_events e WHERE e.run_id = r.id AND e.type = 'message.completed'
-    ))
+    AND k.expires_at > now() AND NOT ({_SILENT})
 """  # noqa: S608  # pieces of our own, values are bound
 
 # 1 workspace, 2 user, 3 is administrator, 4 run
