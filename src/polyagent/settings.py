@@ -87,8 +87,8 @@ class AiService(Section, frozen=True):
     context_tokens: Window | None = None
     first_byte_timeout_s: Seconds | UnsetType = UNSET
     max_concurrency: Count | UnsetType = UNSET
-    proxy: HttpUrl | None | UnsetType = UNSET
-    ca_file: str | None | UnsetType = UNSET
+    proxy: HttpUrl | UnsetType | None = UNSET
+    ca_file: str | UnsetType | None = UNSET
 
 
 class Price(Section, frozen=True):

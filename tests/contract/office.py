@@ -87,13 +87,14 @@ class Office:
         status: AgentStatus = "active",
         builtin: bool = False,
         type: AgentType = "custom",  # noqa: A002  # the field's name
+        name: str | None = None,
     ) -> Agent:
         agent = Agent(
             id=new_id(),
             workspace_id=DEFAULT_WORKSPACE,
             owner_id=(owner or self.admin).user_id,
             version=1,
-            name=f"agent {new_id()}",
+            name=name or f"agent {new_id()}",
             type=type,
             visibility=visibility,
             status=status,
@@ -111,12 +112,14 @@ class Office:
         session_id: UUID | None = None,
         agent_id: UUID | None = None,
         agent_type: AgentType | None = None,
+        agent_name: str | None = None,
         end_user: str | None = None,
     ) -> Ground:
         return await self.runs.ground(
             actor or self.alice,
             agent_id=agent_id,
             agent_type=agent_type,
+            agent_name=agent_name,
             session_id=session_id,
             end_user=end_user,
         )

@@ -31,7 +31,7 @@ from polyagent.adapters.postgres.upkeep import PostgresUpkeep
 from polyagent.domain.account import Account, Actor, User
 from polyagent.domain.agent import Agent
 from polyagent.domain.event import Event
-from polyagent.domain.run import Run
+from polyagent.domain.run import Run, Spec
 from polyagent.settings import Database
 from tests.contract.office import NOON, QUEUED_RUNS, Office
 
@@ -75,6 +75,9 @@ class MemoryRows:
             "sessions": state.sessions,
         }
         return {name for name, table in tables.items() if table.keys() & {run.id, run.session_id}}
+
+    async def spec(self, run_id: UUID) -> Spec:
+        return self._state.runs[run_id].spec
 
     async def keys(self) -> int:
         return len(self._state.keys) + len(self._state.answers)
@@ -157,6 +160,10 @@ class PostgresRows:
         )
         assert row is not None
         return {name for name, is_there in row.items() if is_there}
+
+    async def spec(self, run_id: UUID) -> Spec:
+        text = await self.pool.fetchval("SELECT spec::text FROM runs WHERE id = $1", run_id)
+        return msgspec.json.decode(text, type=Spec)
 
     async def keys(self) -> int:
         return int(await self.pool.fetchval("SELECT count(*) FROM idempotency_keys"))

@@ -7,7 +7,7 @@ from uuid import UUID
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent
 from polyagent.domain.event import Event
-from polyagent.domain.run import Run
+from polyagent.domain.run import Run, Spec
 
 
 class Rows(Protocol):
@@ -22,6 +22,8 @@ class Rows(Protocol):
 
     async def remains(self, run: Run) -> set[str]:
         """Name the tables that hold something of a run or its session."""
+
+    async def spec(self, run_id: UUID) -> Spec: ...
 
     async def keys(self) -> int:
         """Count the idempotency keys that are there, expired or not."""

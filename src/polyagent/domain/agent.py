@@ -88,6 +88,16 @@ class Agent(NewAgent, frozen=True, kw_only=True, forbid_unknown_fields=False):
     created_at: datetime
     updated_at: datetime
 
+    def precedence(self, user_id: UUID) -> tuple[bool, bool, bool, bool, UUID]:
+        """Of several agents with one name a user means the one with the least: active, own, built-in, shared, older."""
+        return (
+            self.status != "active",
+            self.owner_id != user_id,
+            not self.builtin,
+            self.visibility != "shared",
+            self.id,
+        )
+
     def ask(self) -> NewAgent:
         """Return what its owner said of it."""
         return NewAgent(**{f: getattr(self, f) for f in NewAgent.__struct_fields__})

@@ -134,11 +134,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def no_agent(
-    session: Session | None, agent_id: UUID | None, agent_type: AgentType | None
+    session: Session | None, named: UUID | str | None, agent_type: AgentType | None
 ) -> NotFound | AgentGone:
     """Return what to raise where no agent can answer: the named one, a built-in one, or the session's."""
-    if agent_id is not None:
-        return NotFound(f"There is no agent {agent_id}.")
+    if named is not None:
+        return NotFound(f"There is no agent {named}.")
     if agent_type is None and session is not None and session.agent_id is not None:
         return AgentGone()
     return NotFound(f"There is no built-in agent of the type {agent_type or 'general'}.")

@@ -48,11 +48,13 @@ class Runs(Protocol):
         agent_type: AgentType | None,
         session_id: UUID | None,
         end_user: str | None,
+        agent_name: str | None = None,
     ) -> Ground:
         """Read all that admitting needs.
 
-        The agent is the one named, else the workspace's built-in one of `agent_type`, else the
-        session's, else `general`. A session must be the actor's own, and `end_user`, if given, its.
+        The agent is the one of `agent_id`, else what `Agent.precedence` chooses of those that the actor
+        sees under `agent_name`, else the workspace's built-in one of `agent_type`, else the session's,
+        else `general`. A session must be the actor's own, and `end_user`, if given, its.
         Raises `NotFound`, `AgentGone` for the session's agent, `AgentInactive`.
         """
 

@@ -56,10 +56,13 @@ class MemoryRuns:
         agent_type: AgentType | None,
         session_id: UUID | None,
         end_user: str | None,
+        agent_name: str | None = None,
     ) -> Ground:
         session = None if session_id is None else self._session(actor, session_id)
         if session is not None and end_user not in (None, session.end_user):
             raise NotFound(f"There is no session {session_id}.")
+        if agent_id is None and agent_name is not None:
+            agent_id = self._named(actor, agent_name)
         wanted = agent_id
         if agent_id is None and agent_type is None and session is not None:
             wanted = session.agent_id
@@ -83,16 +86,19 @@ class MemoryRuns:
 
     def _agent(self, actor: Actor, agent_id: UUID) -> Agent | None:
         agent = self._state.agents.get(agent_id)
-        if (
-            agent is None
-            or agent_id in self._state.deleted_agents
-            or agent.workspace_id != actor.workspace_id
-            or not (
-                agent.owner_id == actor.user_id or agent.visibility == "shared" or actor.is_admin
-            )
-        ):
-            return None
-        return agent
+        return agent if agent is not None and self._sees_agent(actor, agent) else None
+
+    def _named(self, actor: Actor, name: str) -> UUID:
+        agents = self._state.agents.values()
+        found = [agent for agent in agents if agent.name == name and self._sees_agent(actor, agent)]
+        if not found:
+            raise NotFound(f"There is no agent {name}.")
+        return min(found, key=lambda agent: agent.precedence(actor.user_id)).id
+
+    def _sees_agent(self, actor: Actor, agent: Agent) -> bool:
+        if agent.id in self._state.deleted_agents or agent.workspace_id != actor.workspace_id:
+            return False
+        return agent.owner_id == actor.user_id or agent.visibility == "shared" or actor.is_admin
 
     def _builtin(self, actor: Actor, agent_type: AgentType | None) -> Agent | None:
         wanted = agent_type or "general"

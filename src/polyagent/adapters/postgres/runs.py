@@ -68,16 +68,18 @@ class PostgresRuns:
         agent_type: AgentType | None,
         session_id: UUID | None,
         end_user: str | None,
+        agent_name: str | None = None,
     ) -> Ground:
+        wanted = (agent_id, agent_type, agent_name)
         with translated():
             (row,) = await self._pool.fetch(
-                sql.GROUND, *_rights(actor), session_id, end_user, agent_id, agent_type
+                sql.GROUND, *_rights(actor), session_id, end_user, *wanted
             )
         if session_id is not None and row["session"] is None:
             raise NotFound(f"There is no session {session_id}.")
         session = session_of(row["session"]) if row["session"] else None
         if row["agent"] is None:
-            raise no_agent(session, agent_id, agent_type)
+            raise no_agent(session, agent_id or agent_name, agent_type)
         agent = agent_of(row["agent"])
         agent.require_active()
         return Ground(

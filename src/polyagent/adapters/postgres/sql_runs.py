@@ -10,19 +10,24 @@ from polyagent.adapters.postgres.sql_json import EVENT, RUN, SPEC_KEPT, history,
 
 _OF_SESSION = "session_id = (SELECT id FROM s)"
 
-# 1 workspace, 2 user, 3 is administrator, 4 session, 5 end user, 6 agent, 7 agent type
+# 1 workspace, 2 user, 3 is administrator, 4 session, 5 end user, 6 agent, 7 agent type, 8 agent name
 GROUND = f"""
 WITH s AS (
     SELECT * FROM sessions
     WHERE id = $4 AND workspace_id = $1 AND user_id = $2 AND deleted_at IS NULL
         AND ($5::text IS NULL OR end_user = $5)
 ), wanted AS (
-    SELECT coalesce($6::uuid, (SELECT agent_id FROM s WHERE $7::text IS NULL), (
+    SELECT coalesce($6::uuid, CASE WHEN $8::text IS NOT NULL THEN (
+        SELECT id FROM agents
+        WHERE workspace_id = $1 AND name = $8 AND deleted_at IS NULL
+            AND (user_id = $2 OR visibility = 'shared' OR $3::boolean)
+        ORDER BY status <> 'active', user_id <> $2, NOT builtin, visibility <> 'shared', id LIMIT 1
+    ) ELSE coalesce((SELECT agent_id FROM s WHERE $7::text IS NULL), (
         SELECT id FROM agents
         WHERE workspace_id = $1 AND builtin AND deleted_at IS NULL
             AND type = coalesce($7::text, 'general')
         ORDER BY id LIMIT 1
-    )) AS id
+    )) END) AS id
 )
 SELECT
     (
