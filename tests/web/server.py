@@ -1,0 +1,106 @@
+"""A web server on a real socket that does what a request's path names."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import unquote
+
+Play = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+ENDLESS_PIECE = bytes(64 * 1024)
+
+
+class WebServer:
+    """`asked` are the request lines that it saw, `requests` their whole heads and bodies.
+
+    `pages` are bodies by their path; other paths are the names of what goes wrong, below.
+    `released` ends what hangs.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.requests: list[bytes] = []
+        self.pages: dict[str, bytes] = {}
+        self.released = asyncio.Event()
+        self.gone = asyncio.Event()
+        self.port = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["WebServer"]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            self.released.set()
+            server.close()
+            await server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.asked.append(head.split(b"\r\n")[0].decode("latin-1"))
+            self.requests.append(head + await _body(reader, head))
+            await self._play(head.split()[1].decode("latin-1"), writer)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self.gone.set()
+        finally:
+            writer.close()
+
+    async def _play(self, path: str, writer: asyncio.StreamWriter) -> None:
+        if path in self.pages:
+            writer.write(answer(self.pages[path]))
+            return
+        name, _, value = unquote(path.strip("/")).partition("/")
+        match name:
+            case "redirect":
+                status, _, place = value.partition(" ")
+                writer.write(f"HTTP/1.1 {status} Go\r\nLocation: {place}\r\n\r\n".encode())
+            case "loop":
+                writer.write(f"HTTP/1.1 302 Go\r\nLocation: /loop/{value}x\r\n\r\n".encode())
+            case "status":
+                writer.write(f"HTTP/1.1 {value} So\r\nContent-Length: 0\r\n\r\n".encode())
+            case "silent":
+                await self.released.wait()
+            case "slow":
+                writer.write(answer(b"x", "Content-Length: 100"))
+                await writer.drain()
+                await self.released.wait()
+            case "endless":
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                while not self.released.is_set():
+                    writer.write(ENDLESS_PIECE)
+                    await writer.drain()
+            case "announced":
+                writer.write(answer(b"x", "Content-Length: 99999999999"))
+            case "bomb":
+                bomb = gzip.compress(bytes(10_000_000))
+                writer.write(answer(bomb, f"Content-Encoding: gzip\r\nContent-Length: {len(bomb)}"))
+            case "header":
+                writer.write(answer(b"x", f"X-Long: {'y' * int(value)}"))
+            case "headers":
+                writer.write(answer(b"x", "\r\n".join(f"X-{n}: y" for n in range(int(value)))))
+            case "cookie":
+                writer.write(answer(b"x", "Set-Cookie: a=b\r\nContent-Length: 1"))
+            case "garbage":
+                writer.write(b"SSH-2.0-OpenSSH_9.7\r\n")
+            case "half":
+                writer.write(answer(b"half", "Content-Length: 100"))
+            case "reset":
+                writer.transport.abort()
+            case _:
+                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
+def answer(body: bytes, headers: str | None = None) -> bytes:
+    headers = f"Content-Length: {len(body)}" if headers is None else headers
+    return f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + body
+
+
+async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return await reader.readexactly(int(line.partition(b":")[2]))
+    return b""
