@@ -1,12 +1,32 @@
-"""What POLYAGENT_APP names takes the place of our own adapters."""
+"""What plugins and POLYAGENT_APP name is added to a process."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from dishka import Provider, Scope, provide
+from dishka import AsyncContainer, Provider, Scope, provide
 
 from polyagent.adapters.memory.models import ScriptedModels
-from polyagent.app import container
+from polyagent.app import App, container
+from polyagent.ports.clock import Clock
 from polyagent.ports.models import Models
+from polyagent.ports.tools import Tools
 from polyagent.settings import Settings, SettingsError
+
+HERE = __name__
+BESIDE_US = """
+from polyagent.app import App
+
+app = App()
+
+
+@app.tool
+def ping() -> str:
+    "Answers."
+    return "pong"
+"""
+Install = Callable[[str, str], None]
 
 
 class Scripted(Provider):
@@ -17,21 +37,189 @@ class Scripted(Provider):
         return ScriptedModels()
 
 
+class Demanding(Provider):
+    scope = Scope.APP
+
+    @provide
+    def clock(self, tune: Path) -> Clock:
+        raise AssertionError(tune)
+
+
 def providers() -> list[Provider]:
     return [Scripted()]
 
 
-async def test_it_replaces_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLYAGENT_APP", f"{__name__}:providers")
-    use_cases = container(Settings())
+def factory() -> App:
+    return app
+
+
+app = App(Scripted())
+several = [Scripted(), app]
+nothing_of_the_kind = "text"
+
+
+@app.tool(effect="read")
+def order_status(number: int) -> str:
+    """Tells where an order is."""
+    return f"{number} is on its way"
+
+
+namesake = App()
+
+
+@namesake.tool
+def calculator(number: int) -> int:
+    """Computes."""
+    return number
+
+
+twice = App()
+twice.tool(order_status)
+twice.tool(order_status)
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Install a distribution that has an entry point."""
+
+    def installed(name: str, target: str) -> None:
+        information = tmp_path / f"{name}-1.0.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (information / "entry_points.txt").write_text(f"[polyagent.plugins]\n{name} = {target}\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return installed
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AsyncContainer]:
+    def with_app(target: str) -> AsyncContainer:
+        monkeypatch.setenv("POLYAGENT_APP", target)
+        return container(Settings())
+
+    return with_app
+
+
+@pytest.mark.parametrize("target", ["app", "providers", "factory", "several"])
+async def test_it_replaces_a_port(named: Callable[[str], AsyncContainer], target: str) -> None:
+    use_cases = named(f"{HERE}:{target}")
+
     assert isinstance(await use_cases.get(Models), ScriptedModels)
     await use_cases.close()
 
 
-@pytest.mark.parametrize("target", ["no.such:thing", f"{__name__}:nothing", "nonsense", ":x"])
-def test_a_name_that_leads_nowhere_stops_the_start(
-    monkeypatch: pytest.MonkeyPatch, target: str
+async def test_its_tools_stand_beside_the_built_in_ones(
+    named: Callable[[str], AsyncContainer],
 ) -> None:
-    monkeypatch.setenv("POLYAGENT_APP", target)
-    with pytest.raises(SettingsError, match="POLYAGENT_APP"):
+    use_cases = named(f"{HERE}:app")
+
+    tools = (await use_cases.get(Tools)).list()
+    await use_cases.close()
+
+    assert {tool.name: tool.source for tool in tools} == {
+        "calculator": "builtin",
+        "code_analyzer": "builtin",
+        "current_time": "builtin",
+        "git_helper": "builtin",
+        "order_status": "function",
+        "web_search": "builtin",
+    }
+
+
+async def test_a_plugin_counts_without_being_named(install: Install) -> None:
+    install("shop", f"{HERE}:app")
+
+    use_cases = container(Settings())
+    tools = await use_cases.get(Tools)
+    await use_cases.close()
+
+    assert tools.get("order_status").source == "function"
+
+
+def test_a_plugin_that_breaks_is_named(install: Install) -> None:
+    install("shop", f"{HERE}:nothing")
+
+    with pytest.raises(SettingsError, match=rf"^The plugin shop \({HERE}:nothing\): Attr"):
         container(Settings())
+
+
+async def test_a_file_beside_us_can_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: Callable[[str], AsyncContainer]
+) -> None:
+    (tmp_path / "beside_us.py").write_text(BESIDE_US)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    use_cases = named("beside_us:app")
+    tools = await use_cases.get(Tools)
+    await use_cases.close()
+
+    assert tools.get("ping").source == "function"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("import nowhere_at_all", ":1: ModuleNotFoundError: No module named 'nowhere_at_all'."),
+        ("\n\nboom()", ":3: NameError: name 'boom' is not defined."),
+        ("def (:", "SyntaxError: invalid syntax (broken.py, line 1)."),
+        ("raise SystemExit(0)", ":1: SystemExit: 0."),
+        (
+            "from polyagent.app import App\n\nApp().tool(lambda x: x)",
+            ":3: ValueError: '<lambda>' is no name of a tool: up to 64 of A-Z a-z 0-9 _ - are.",
+        ),
+    ],
+)
+def test_a_module_that_breaks_is_one_line_that_says_where(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: Callable[[str], AsyncContainer],
+    text: str,
+    why: str,
+) -> None:
+    (tmp_path / "broken.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    with pytest.raises(SettingsError) as caught:
+        named("broken:app")
+
+    place = tmp_path / "broken.py" if why.startswith(":") else ""
+    assert caught.value.detail == f"POLYAGENT_APP=broken:app: {place}{why}"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "no.such:thing",
+        f"{HERE}:nothing",
+        "nonsense",
+        ":x",
+        f"{HERE}:nothing_of_the_kind",
+        f"{HERE}:Scripted",
+        f"{HERE}:order_status",
+    ],
+)
+def test_a_name_that_leads_nowhere_stops_the_start(
+    named: Callable[[str], AsyncContainer], target: str
+) -> None:
+    with pytest.raises(SettingsError, match="POLYAGENT_APP"):
+        named(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "name"), [("namesake", "calculator"), ("twice", "order_status")]
+)
+def test_two_tools_of_one_name_stop_the_start(
+    named: Callable[[str], AsyncContainer], target: str, name: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"There are two tools named {name}:"):
+        named(f"{HERE}:{target}")
+
+
+def test_providers_that_ask_for_what_nobody_gives_stop_the_start() -> None:
+    with pytest.raises(SettingsError, match=r"do not fit together.*Path") as caught:
+        container(Settings(), Demanding())
+
+    assert "Demanding" in caught.value.detail
