@@ -132,8 +132,11 @@ class Cluster:
         self.start()
 
     def sql(self, statement: str) -> None:
+        self.sql_in("postgres", statement)
+
+    def sql_in(self, database: str, statement: str) -> None:
         """Run a statement as the superuser."""
-        login = ("-h", self._data, "-U", SUPERUSER, "-d", "postgres")
+        login = ("-h", self._data, "-U", SUPERUSER, "-d", database)
         _run([self._bin / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *login, "-c", statement])
 
     def create(self, name: str | None = None, *, template: str = "template0") -> str:

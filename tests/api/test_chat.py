@@ -10,8 +10,8 @@ from polyagent.domain.errors import ModelServiceBroken, ModelServiceUnavailable
 from polyagent.domain.model import CallDelta, Finished, ModelDelta, TextDelta
 from polyagent.domain.usage import Usage
 from tests.api.client import LIMIT_S
-from tests.images import PNG
 from tests.api.house import House, lived_in, some_id
+from tests.images import PNG
 
 CHAT = "/api/v1/chat"
 

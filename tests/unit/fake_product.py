@@ -8,14 +8,13 @@ from typing import Any, TypeVar
 
 from polyagent.adapters.cli.product import Container
 from polyagent.adapters.memory.clock import ManualClock
-from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.vault.passwords import Argon2Passwords
 from polyagent.adapters.vault.tokens import JwtRing
 from polyagent.domain.account import Login
 from polyagent.domain.errors import PolyAgentError
-from polyagent.domain.health import Component
+from polyagent.domain.finding import Finding, ok
 from polyagent.domain.selftest import (
     Calls,
     Events,
@@ -30,10 +29,8 @@ from polyagent.domain.selftest import (
 from polyagent.domain.startup import Prepared, Started
 from polyagent.domain.tool import Tool
 from polyagent.ports.console import Console, UpOptions
-from polyagent.ports.models import Models
 from polyagent.settings import Settings
 from polyagent.usecases.accounts import LogIn, ManageAccounts
-from polyagent.usecases.health import CheckHealth
 
 T = TypeVar("T")
 
@@ -81,14 +78,6 @@ def started(**changes: Any) -> Started:
     return Started(**facts | changes)
 
 
-class Healthy:
-    def __init__(self, component: Component) -> None:
-        self._component = component
-
-    async def check(self) -> Component:
-        return self._component
-
-
 class FakeProduct:
     """Keeps what it was called with; `error` is raised wherever work would begin."""
 
@@ -100,7 +89,7 @@ class FakeProduct:
         self.calls: list[Any] = []
         self.code = 0
         self.url = "http://127.0.0.1:1"
-        self.redis = Component(status="ok", latency_ms=0.5, facts={"version": "9.1.2"})
+        self.findings = [ok("redis", "Valkey 9.1.2"), ok("postgres", "PostgreSQL 18.4")]
         self.selftest_options = SelftestOptions(seed=0, kills=0)
         self.selftest_report = SELFTEST
         self.selftest_error: BaseException | None = None
@@ -156,6 +145,11 @@ class FakeProduct:
     def data_dir(self, settings: Settings) -> Path:
         return Path(str(settings.data_dir))
 
+    def examine(self, settings: Settings, tell: Callable[[Finding], None]) -> None:
+        self._called("examine", settings)
+        for finding in self.findings:
+            tell(finding)
+
     def endpoint(self, settings: Settings) -> str:
         self._called("endpoint", settings)
         return self.url
@@ -179,21 +173,17 @@ class FakeProduct:
         self.calls.append((name, *rest))
 
     def _container(self) -> "FakeContainer":
-        return FakeContainer(self._state, self.redis)
+        return FakeContainer(self._state)
 
 
 class FakeContainer:
-    def __init__(self, state: State, redis: Component) -> None:
+    def __init__(self, state: State) -> None:
         clock = ManualClock()
         vault = (Argon2Passwords(), JwtRing("s" * 32, 600, 60, clock), clock)
         store = MemoryStore(state, clock)
-        postgres = Component(status="ok", facts={"version": "18.4"})
-        probes = {"postgres": Healthy(postgres), "redis": Healthy(redis)}
         self._made: dict[Any, Any] = {
             ManageAccounts: ManageAccounts(store, *vault),
             LogIn: LogIn(store, *vault),
-            CheckHealth: CheckHealth(dict(probes)),
-            Models: ScriptedModels(),
         }
 
     async def get(self, dependency: type[T], /) -> T:

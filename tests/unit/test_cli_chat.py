@@ -321,16 +321,6 @@ def test_a_token_that_is_refused_twice_is_a_failure(server: ScriptedServer, chat
     assert (result.exit_code, result.stderr) == (1, "polyagent: This token ran out.\n")
 
 
-def test_doctor_reads_the_health_of_another_server(server: ScriptedServer, chat: Chat) -> None:
-    health = {"status": "degraded", "version": "1", "components": {"redis": {"status": "down"}}}
-    server.on("GET /health", says(503, health))
-
-    result = CliRunner().invoke(cli, ["doctor", "--url", server.url], obj=lambda: chat.product)
-
-    assert result.exit_code == 1
-    assert "down      redis" in result.stdout
-
-
 class Terminal:
     """A chat in a terminal of its own."""
 

@@ -7,7 +7,6 @@ from click.testing import CliRunner, Result
 
 from polyagent.adapters.cli.main import cli
 from polyagent.domain.errors import Invalid, PolyAgentError, StoreUnavailable
-from polyagent.domain.health import Component
 from tests.unit.fake_product import FakeProduct
 
 
@@ -230,36 +229,6 @@ def test_what_cannot_be_done_to_a_user_is_1_and_said(
     assert result.stderr.startswith("polyagent: ")
     assert result.stderr.count("\n") == 1
     assert "good password" not in result.stderr
-
-
-def test_doctor_tells_the_configuration_the_components_and_the_models(shell: Shell) -> None:
-    result = shell("doctor", DATABASE_URL="postgres://me:hidden@db/x")
-
-    assert result.exit_code == 0
-    assert "database.url: 'postgres://me:***@db/x' (environment variable DATABASE_URL)" in (
-        result.stdout
-    )
-    assert f"data directory: {shell.data_dir}" in result.stdout
-    assert "ok        redis          version 9.1.2, 0.5 ms" in result.stdout
-    assert "scripted at memory: 8192 tokens, tools, images" in result.stdout
-
-
-def test_doctor_ends_with_1_when_something_is_down(shell: Shell, product: FakeProduct) -> None:
-    product.redis = Component(status="down", detail="Connection refused.")
-
-    result = shell("doctor")
-
-    assert result.exit_code == 1
-    assert "down      redis          Connection refused." in result.stdout
-
-
-def test_doctor_without_a_server_says_so(shell: Shell, product: FakeProduct) -> None:
-    product.error = PolyAgentError("No server runs on that data directory.")
-
-    result = shell("doctor")
-
-    assert result.exit_code == 1
-    assert "down      server         No server runs on that data directory." in result.stdout
 
 
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])

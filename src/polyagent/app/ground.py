@@ -28,7 +28,7 @@ def settled(settings: Settings, *, wait_s: float = 30) -> Settings:
         raise SettingsError(
             "DATABASE_URL and REDIS_URL belong together: set both, or neither to join a running `polyagent up`."
         )
-    return _joined(settings, wait_s)
+    return joined(settings, wait_s)
 
 
 def hand_on(settings: Settings) -> None:
@@ -40,7 +40,7 @@ def handed() -> Settings:
     return msgspec.json.decode(os.environ[HANDED], type=Settings)
 
 
-def _joined(settings: Settings, wait_s: float) -> Settings:
+def joined(settings: Settings, wait_s: float) -> Settings:
     from polyagent.adapters.engines.endpoints import join
     from polyagent.app.standing import standing_on
 
@@ -51,7 +51,7 @@ def _joined(settings: Settings, wait_s: float) -> Settings:
 def _with_model(settings: Settings) -> Settings:
     """Under an `up` on engines from elsewhere, the model may still be its own."""
     if not settings.ai.each() and UNDER_UP in os.environ:
-        return _joined(settings, wait_s=30)
+        return joined(settings, wait_s=30)
     return settings
 
 

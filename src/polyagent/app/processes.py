@@ -14,6 +14,7 @@ from dishka import AsyncContainer
 
 from polyagent.app.ground import UNDER_UP, data_dir, hand_on, handed, settled
 from polyagent.domain.account import Actor
+from polyagent.domain.finding import Finding
 from polyagent.domain.selftest import SelftestOptions, SelftestReport
 from polyagent.domain.startup import Prepared
 from polyagent.domain.tool import Tool
@@ -29,6 +30,7 @@ __all__ = [
     "data_dir",
     "down",
     "endpoint",
+    "examine",
     "migrate",
     "prepare",
     "reset",
@@ -239,6 +241,13 @@ async def _tools(settings: Settings) -> Sequence[Tool]:
         return (await use_cases.get(UseTools)).list(Actor.system())
     finally:
         await use_cases.close()
+
+
+def examine(settings: Settings, tell: Callable[[Finding], None]) -> None:
+    """Look at everything that a server stands on; `tell` gets what is found as it is found."""
+    from polyagent.app.checkup import examine as look
+
+    asyncio.run(look(settings, tell))
 
 
 def selftest(

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from polyagent.domain.finding import Finding
 from polyagent.domain.selftest import SelftestOptions, SelftestReport
 from polyagent.domain.startup import Prepared
 from polyagent.domain.tool import Tool
@@ -49,6 +50,9 @@ class Product(Protocol):
         self, settings: Settings, options: SelftestOptions, say: Callable[[str], None]
     ) -> SelftestReport:
         """Hold the drill, on places of its own; `CancelledError` if a signal cut it short."""
+
+    def examine(self, settings: Settings, tell: Callable[[Finding], None]) -> None:
+        """Look at everything that a server stands on; `tell` gets what is found as it is found."""
 
     def opened(self, settings: Settings) -> AbstractAsyncContextManager[Container]: ...
 

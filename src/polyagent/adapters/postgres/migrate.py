@@ -50,6 +50,14 @@ def newest() -> str | None:
     return ScriptDirectory(str(shipped("migrations"))).get_current_head()
 
 
+def is_known(revision: str) -> bool:
+    """Say whether this version knows the revision; one that it does not is of a newer version."""
+    try:
+        return ScriptDirectory(str(shipped("migrations"))).get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
 def require_server(version: int) -> None:
     """Raise `MigrationImpossible` if the server's major `version` is too old."""
     if version < OLDEST_SERVER:

@@ -1,129 +1,119 @@
 """The command that looks at everything and says how it is."""
 
-import platform
-from collections.abc import Iterator, Sequence
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 
-import msgspec
 import rich_click as click
 
-from polyagent import __version__
 from polyagent.adapters.cli.exits import FAILED
+from polyagent.adapters.cli.findings import as_json, as_text, in_order, of_health
 from polyagent.adapters.cli.options import Place, address, located
-from polyagent.adapters.cli.product import Container, LoadProduct, Product
-from polyagent.adapters.cli.waiting import wait
+from polyagent.adapters.cli.product import LoadProduct
 from polyagent.configuration.loading import settle
 from polyagent.configuration.sources import Values
-from polyagent.configuration.wording import shown
-from polyagent.domain.errors import PolyAgentError, Unavailable
-from polyagent.domain.health import Component
-from polyagent.domain.model import ModelInfo
-from polyagent.settings import Settings
+from polyagent.domain.errors import PolyAgentError
+from polyagent.domain.finding import Finding, problem
+from polyagent.settings import SettingsError
 
-COLORS = {"ok": "green", "degraded": "yellow", "missing": "yellow", "down": "red"}
+LIMIT_S = 30.0
 
-
-class Findings(msgspec.Struct, frozen=True):
-    components: dict[str, Component]
-    models: Sequence[ModelInfo] = ()
-
-    @property
-    def are_good(self) -> bool:
-        return all(component.status == "ok" for component in self.components.values())
+Tell = Callable[[Finding], None]
 
 
 @click.command()
 @click.option(
     "--url", callback=address, help="Look at the server of this address: what it tells everybody."
 )
+@click.option("--json", "wants_json", is_flag=True, help="Print one JSON object, for scripts.")
 @located
 @click.pass_context
-def doctor(ctx: click.Context, place: Place, url: str | None) -> None:
-    """Look at the configuration, the database, the engines and the models.
+def doctor(ctx: click.Context, place: Place, url: str | None, wants_json: bool) -> None:
+    """Look at the configuration, this machine, the database, Redis and the models.
 
-    Ends with 0 if all is well, else with 1.
+    Each finding is ok, a warning or a problem, with what to do, down to the GRANT lines that an
+    external PostgreSQL lacks. Nothing is changed. Ends with 1 if there is a problem, else with 0.
     """
-    load: LoadProduct = ctx.obj
-    click.echo(
-        f"PolyAgent {__version__}, Python {platform.python_version()}, {platform.platform()}"
-    )
-    if url is None:
-        values = place.values()
-        settings = settle(values)
-        _section("Configuration", _configured(settings, values))
-        findings = wait(_look(load(), settings))
+    values: Values = {}
+    if url is not None:
+        findings, hung = _limited(lambda tell: _ask(url, tell))
     else:
-        findings = _ask(url)
-    _section("Components", [_told(*item) for item in findings.components.items()])
-    _section("Models", [_known(model) for model in findings.models])
-    ctx.exit(0 if findings.are_good else FAILED)
+        try:
+            values = place.values()
+            settings = settle(values)
+        except SettingsError as error:
+            findings, hung = [problem("settings", error.detail)], False
+        else:
+            load: LoadProduct = ctx.obj
+            findings, hung = _limited(lambda tell: load().examine(settings, tell))
+    findings = in_order(findings)
+    _show(findings, values, wants_json=wants_json)
+    code = FAILED if any(finding.level == "problem" for finding in findings) else 0
+    if hung:
+        _leave(code)
+    ctx.exit(code)
 
 
-def _section(title: str, lines: Sequence[str]) -> None:
-    if lines:
-        click.secho(f"\n{title}", bold=True)
-    for line in lines:
-        click.echo(f"  {line}")
-
-
-def _configured(settings: Settings, values: Values) -> list[str]:
-    """Return what is set otherwise than by default, and by whom."""
-    lines = [f"data directory: {settings.data_dir}"]
-    for key, given in values.items():
-        if not given.is_default and key != "data_dir":
-            lines.append(f"{key}: {shown(key, given.value)} ({given.origin})")
-    return lines
-
-
-async def _look(product: Product, settings: Settings) -> Findings:
-    from polyagent.usecases.health import CheckHealth
-
-    try:
-        async with product.opened(settings) as container:
-            check = await container.get(CheckHealth)
-            return Findings((await check()).components, await _models(container))
-    except PolyAgentError as error:
-        return Findings({"server": Component(status="down", detail=error.detail)})
-
-
-async def _models(container: Container) -> Sequence[ModelInfo]:
-    """Return the models; a service that is away is told among the components."""
-    from polyagent.ports.models import Models
-
-    models = await container.get(Models)  # type: ignore[type-abstract] # the container knows ports
-    try:
-        return await models.list()
-    except Unavailable:
-        return ()
-
-
-def _ask(url: str) -> Findings:
+def _ask(url: str, tell: Tell) -> None:
     from polyagent.adapters.cli.server import Server
 
-    with Server(url, token=str) as server:
-        return Findings(server.health().components)
+    try:
+        with Server(url, token=str) as server:
+            for finding in of_health(server.health()):
+                tell(finding)
+    except PolyAgentError as error:
+        tell(problem("server", error.detail))
 
 
-def _told(name: str, component: Component) -> str:
-    status = click.style(f"{component.status:9}", fg=COLORS[component.status])
-    return f"{status} {name:14} {', '.join(_facts(component))}".rstrip()
+def _limited(look: Callable[[Tell], None]) -> tuple[list[Finding], bool]:
+    """Return what is found within half a minute, and whether something still hangs.
+
+    Names that are looked up and disks over a network can keep a thread for longer than any deadline.
+    """
+    told: queue.SimpleQueue[Finding | BaseException | None] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            look(told.put)
+        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+            told.put(error)
+        told.put(None)
+
+    threading.Thread(target=work, daemon=True).start()
+    findings = list(_arriving(told))
+    return findings, bool(findings) and findings[-1] is HUNG
 
 
-def _facts(component: Component) -> Iterator[str]:
-    yield from (f"{name} {_plain(value)}" for name, value in component.facts.items())
-    if component.latency_ms is not None:
-        yield f"{component.latency_ms:.1f} ms"
-    if component.detail:
-        yield component.detail
+HUNG = problem("machine", f"something did not answer within {LIMIT_S:.0f} seconds")
 
 
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+def _arriving(told: "queue.SimpleQueue[Finding | BaseException | None]") -> Iterator[Finding]:
+    until = time.monotonic() + LIMIT_S
+    while True:
+        try:
+            item = told.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            yield HUNG
+            return
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item
+        yield item
 
 
-def _known(model: ModelInfo) -> str:
-    facts = [f"{model.window_tokens} tokens", "tools" if model.tools else "no tools"]
-    if model.images is not None:
-        facts.append("images" if model.images else "no images")
-    if model.demonstration:
-        facts.append("a demonstration model: often wrong")
-    return f"{model.name} at {model.service}: {', '.join(facts)}"
+def _show(findings: list[Finding], values: Values, *, wants_json: bool) -> None:
+    if wants_json:
+        click.echo(as_json(findings, values))
+        return
+    for line in as_text(findings, values):
+        click.echo(line)
+
+
+def _leave(code: int) -> None:
+    """End now: the interpreter would wait for the thread that hangs."""
+    sys.stdout.flush()
+    os._exit(code)

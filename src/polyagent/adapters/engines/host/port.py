@@ -74,14 +74,22 @@ def url(host: str, port: int) -> str:
 
 
 def is_ready(host: str, port: int, path: str) -> bool:
-    """Say whether a GET answers 200 within two seconds. By hand: `http.client` would bring ssl along."""
+    """Say whether a GET answers 200 within two seconds."""
+    return answer(host, port, path).startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
+
+
+def answer(host: str, port: int, path: str) -> bytes:
+    """Return what a GET answers, head and body; nothing if it fails or pauses for two seconds.
+
+    By hand: `http.client` would bring ssl along.
+    """
     head = (
         f"GET {path} HTTP/1.1\r\nHost: {reachable_host(host)}:{port}\r\nConnection: close\r\n\r\n"
     )
     try:
         with socket.create_connection((reachable_host(host), port), timeout=2) as server:
             server.sendall(head.encode())
-            answer = server.makefile("rb").read(ANSWER_BYTES)  # whole: else the server sees a reset
-            return answer.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
+            # whole: else the server sees a reset
+            return server.makefile("rb").read(ANSWER_BYTES)
     except OSError:
-        return False
+        return b""

@@ -1,0 +1,1 @@
+"""What keeps an `up` from running well on this machine."""

@@ -1,0 +1,131 @@
+"""Looking at everything that a server stands on."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+
+from polyagent.adapters.postgres.checkup.checkup import checkup as postgres
+from polyagent.adapters.redis.checkup import checkup as redis
+from polyagent.adapters.system.clock import SystemClock
+from polyagent.app.ground import data_dir, joined, settled
+from polyagent.domain.errors import PolyAgentError
+from polyagent.domain.finding import Finding, Subject, ok, problem, warning
+from polyagent.domain.health import Component
+from polyagent.ports.models import Models
+from polyagent.settings import Settings
+
+LIMIT_S = 10.0
+
+Tell = Callable[[Finding], None]
+
+
+async def examine(settings: Settings, tell: Tell) -> None:
+    """Tell what is found as it is found; each outside thing has ten seconds."""
+    if sys.platform == "win32":
+        tell(warning("machine", "engines do not run on Windows", "use WSL2, or a server elsewhere"))
+        ground = settings
+    else:
+        ground = _examine_here(settings, tell)
+    outside = _outside(ground)
+    await asyncio.gather(*(_within(subject, findings, tell) for subject, findings in outside))
+
+
+def _examine_here(settings: Settings, tell: Tell) -> Settings:
+    """Look at this machine and what runs on it; return settings that name the engines found."""
+    from polyagent.adapters.engines.checkup import machine, place, server
+
+    up = _running(settings)
+    for finding in (
+        *machine.machine(),
+        *place.place(data_dir(settings)),
+        *server.exposed(settings.server),
+        *machine.engines(settings, running=up is not None),
+        server.listening(settings.server) if up is None else server.running(up),
+    ):
+        tell(finding)
+    try:
+        ground = _ground(settings, up)
+    except PolyAgentError as error:
+        tell(problem("settings", error.detail))
+        return settings
+    if up is None and not (settings.database.url and settings.redis.url):
+        text = f"no `polyagent up` runs on {data_dir(settings)}"
+        tell(problem("server", text, "start it: polyagent up"))
+    if up and ground.ai.url is None and (health := server.health(up)):
+        tell(_service(health.components["model_service"]))
+    return ground
+
+
+def _running(settings: Settings) -> str | None:
+    """Return the address of the data directory's `up`; what cannot be read is told by its checkup."""
+    from polyagent.adapters.engines.endpoints import running
+
+    try:
+        found = running(data_dir(settings))
+    except (PolyAgentError, OSError):
+        return None
+    return found.server_url if found else None
+
+
+def _ground(settings: Settings, up: str | None) -> Settings:
+    if settings.database.url and settings.redis.url:
+        return settled(settings)
+    return settings if up is None else joined(settings, wait_s=0)
+
+
+def _outside(settings: Settings) -> Iterator[tuple[Subject, AsyncGenerator[Finding, None]]]:
+    clock = SystemClock()
+    if settings.database.url:
+        processes, leeway_s = settings.server.workers + 1, settings.auth.leeway_s
+        found = postgres(settings.database, clock, processes=processes, leeway_s=leeway_s)
+        yield "postgres", found
+    if settings.redis.url:
+        yield "redis", redis(settings.redis, clock)
+    if settings.ai.url:
+        yield "model_service", _model_services(settings)
+
+
+async def _within(subject: Subject, findings: AsyncGenerator[Finding, None], tell: Tell) -> None:
+    try:
+        async with asyncio.timeout(LIMIT_S), aclosing(findings):
+            async for finding in findings:
+                tell(finding)
+    except TimeoutError:
+        tell(problem(subject, f"no answer within {LIMIT_S:.0f} seconds"))
+    except PolyAgentError as error:
+        tell(problem(subject, error.detail))
+
+
+async def _model_services(settings: Settings) -> AsyncGenerator[Finding, None]:
+    from polyagent.app.library import container
+
+    use_cases = container(settings)
+    try:
+        models = await use_cases.get(Models)
+        health = await models.health()
+        yield _service(health)
+        for model in await models.list() if health.status != "down" else ():
+            eyes = {True: ", images", False: ", no images", None: ""}[model.images]
+            tools = "tools" if model.tools else "no tools"
+            text = f"{model.name} at {model.service}: {model.window_tokens} tokens, {tools}{eyes}"
+            yield ok("model_service", text)
+    finally:
+        await use_cases.close()
+
+
+def _service(component: Component) -> Finding:
+    facts = [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in component.facts.items()]
+    if component.latency_ms is not None:
+        facts.append(f"{component.latency_ms:.1f} ms")
+    text = ", ".join(facts) or component.status
+    if component.status == "ok":
+        return ok("model_service", "; ".join(filter(None, (text, component.detail))))
+    level = warning if component.status == "degraded" else problem
+    return level("model_service", text, component.detail)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
