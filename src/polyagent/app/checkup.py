@@ -24,37 +24,14 @@ async def examine(settings: Settings, tell: Tell) -> None:
     """Tell what is found as it is found; each outside thing has ten seconds."""
     if sys.platform == "win32":
         tell(warning("machine", "engines do not run on Windows", "use WSL2, or a server elsewhere"))
-        ground = settings
+        ground, up = settings, None
     else:
-        ground = _examine_here(settings, tell)
-    outside = _outside(ground)
+        up = _running(settings)
+        for finding in _here(settings, up):
+            tell(finding)
+        ground = _ground(settings, up, tell)
+    outside = _outside(ground, up)
     await asyncio.gather(*(_within(subject, findings, tell) for subject, findings in outside))
-
-
-def _examine_here(settings: Settings, tell: Tell) -> Settings:
-    """Look at this machine and what runs on it; return settings that name the engines found."""
-    from polyagent.adapters.engines.checkup import machine, place, server
-
-    up = _running(settings)
-    for finding in (
-        *machine.machine(),
-        *place.place(data_dir(settings)),
-        *server.exposed(settings.server),
-        *machine.engines(settings, running=up is not None),
-        server.listening(settings.server) if up is None else server.running(up),
-    ):
-        tell(finding)
-    try:
-        ground = _ground(settings, up)
-    except PolyAgentError as error:
-        tell(problem("settings", error.detail))
-        return settings
-    if up is None and not (settings.database.url and settings.redis.url):
-        text = f"no `polyagent up` runs on {data_dir(settings)}"
-        tell(problem("server", text, "start it: polyagent up"))
-    if up and ground.ai.url is None and (health := server.health(up)):
-        tell(_service(health.components["model_service"]))
-    return ground
 
 
 def _running(settings: Settings) -> str | None:
@@ -68,13 +45,35 @@ def _running(settings: Settings) -> str | None:
     return found.server_url if found else None
 
 
-def _ground(settings: Settings, up: str | None) -> Settings:
-    if settings.database.url and settings.redis.url:
-        return settled(settings)
-    return settings if up is None else joined(settings, wait_s=0)
+def _here(settings: Settings, up: str | None) -> Iterator[Finding]:
+    """Look at this machine and what runs on it."""
+    from polyagent.adapters.engines.checkup import machine, place, server
+
+    where = data_dir(settings)
+    yield from machine.machine()
+    yield from place.place(where)
+    yield from server.exposed(settings.server)
+    yield from machine.engines(settings, running=up is not None)
+    yield server.listening(settings.server) if up is None else server.running(up)
+    if up is None and not (settings.database.url and settings.redis.url):
+        yield problem("server", f"no `polyagent up` runs on {where}", "start it: polyagent up")
 
 
-def _outside(settings: Settings) -> Iterator[tuple[Subject, AsyncGenerator[Finding, None]]]:
+def _ground(settings: Settings, up: str | None, tell: Tell) -> Settings:
+    """Return settings that name the engines that are there."""
+    try:
+        if up is not None:
+            return joined(settings, wait_s=0)
+        if settings.database.url and settings.redis.url:
+            return settled(settings)
+    except PolyAgentError as error:
+        tell(problem("settings", error.detail))
+    return settings
+
+
+def _outside(
+    settings: Settings, up: str | None
+) -> Iterator[tuple[Subject, AsyncGenerator[Finding, None]]]:
     clock = SystemClock()
     if settings.database.url:
         processes, leeway_s = settings.server.workers + 1, settings.auth.leeway_s
@@ -82,7 +81,9 @@ def _outside(settings: Settings) -> Iterator[tuple[Subject, AsyncGenerator[Findi
         yield "postgres", found
     if settings.redis.url:
         yield "redis", redis(settings.redis, clock)
-    if settings.ai.url:
+    if settings.ai.url is None and up is not None:
+        yield "model_service", _model_service_of(up)
+    elif settings.ai.url or (settings.database.url and settings.redis.url):
         yield "model_service", _model_services(settings)
 
 
@@ -97,6 +98,14 @@ async def _within(subject: Subject, findings: AsyncGenerator[Finding, None], tel
         tell(problem(subject, error.detail))
 
 
+async def _model_service_of(up: str) -> AsyncGenerator[Finding, None]:
+    """Ask a server whose model service was named where it was started, not here."""
+    from polyagent.adapters.engines.checkup.server import health
+
+    if (told := health(up)) is not None:
+        yield _service(told.components["model_service"])
+
+
 async def _model_services(settings: Settings) -> AsyncGenerator[Finding, None]:
     from polyagent.app.library import container
 
@@ -105,7 +114,7 @@ async def _model_services(settings: Settings) -> AsyncGenerator[Finding, None]:
         models = await use_cases.get(Models)
         health = await models.health()
         yield _service(health)
-        for model in await models.list() if health.status != "down" else ():
+        for model in await models.list() if health.status in ("ok", "degraded") else ():
             eyes = {True: ", images", False: ", no images", None: ""}[model.images]
             tools = "tools" if model.tools else "no tools"
             text = f"{model.name} at {model.service}: {model.window_tokens} tokens, {tools}{eyes}"

@@ -97,8 +97,9 @@ async def _write(client: RedisClient) -> Finding:
 
 
 def _refused(where: str, error: Exception) -> Finding:
+    """Tell a server that does not let us in; while it connects, redis-py wraps what it says."""
     said = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, AuthenticationError):
+    if isinstance(error.__cause__ or error, AuthenticationError):
         return problem("redis", f"{where} refuses us: {said}", "check the password in REDIS_URL")
     if isinstance(error, ResponseError):
         return problem("redis", f"{where} refuses us: {said}")
