@@ -72,7 +72,7 @@ async def test_no_model_service_is_a_problem_that_says_what_to_set(settings: Set
     (found,) = [found for found in await looked(settings) if found.level == "problem"]
 
     assert found.subject == "model_service"
-    assert "PYTHON_AI_URL" in str(found.advice)
+    assert "set PYTHON_AI_URL" in found.text
 
 
 async def test_no_secret_for_engines_from_elsewhere_is_a_problem(settings: Settings) -> None:
@@ -87,4 +87,4 @@ async def test_where_nothing_runs_it_says_how_to_start(tmp_path: Path) -> None:
     (found,) = [found for found in await looked(nothing) if found.level == "problem"]
 
     assert (found.subject, found.advice) == ("server", "start it: polyagent up")
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "data").exists()  # noqa: ASYNC240 - a look at the disk

@@ -127,11 +127,16 @@ def _service(component: Component) -> Finding:
     facts = [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in component.facts.items()]
     if component.latency_ms is not None:
         facts.append(f"{component.latency_ms:.1f} ms")
-    text = ", ".join(facts) or component.status
-    if component.status == "ok":
-        return ok("model_service", "; ".join(filter(None, (text, component.detail))))
-    level = warning if component.status == "degraded" else problem
-    return level("model_service", text, component.detail)
+    text = "; ".join(filter(None, (", ".join(facts), component.detail))) or component.status
+    match component.status:
+        case "ok":
+            return ok("model_service", text)
+        case "degraded":
+            return warning("model_service", text)
+        case "missing":
+            return problem("model_service", text)
+        case "down":
+            return problem("model_service", text, "check PYTHON_AI_URL, PYTHON_AI_KEY and it")
 
 
 def _plain(value: object) -> str:
