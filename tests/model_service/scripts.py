@@ -7,7 +7,7 @@ import asyncio
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from tests.model_service.reply import Reply
@@ -18,8 +18,9 @@ FLOOD = b"x" * 65_536
 class Ask:
     """One request: `key` is its last user message, `step` how often the model spoke since."""
 
-    def __init__(self, body: dict[str, Any]) -> None:
+    def __init__(self, body: dict[str, Any], plays: Mapping[str, str] | None = None) -> None:
         self.body = body
+        self._plays = plays or {}
         messages: list[dict[str, Any]] = body.get("messages") or []
         last = max((n for n, m in enumerate(messages) if m.get("role") == "user"), default=-1)
         since = messages[last + 1 :]
@@ -29,7 +30,7 @@ class Ask:
 
     @property
     def line(self) -> str:
-        lines = self.key.strip().split("\n")
+        lines = self._plays.get(self.key, self.key).strip().split("\n")
         if self.step < len(lines):
             return lines[self.step]
         if lines[-1].startswith("toolloop"):

@@ -15,7 +15,20 @@ REFUSALS = {
     "tools": "scripted does not support tools",
     "stream_options": "Unrecognized request argument supplied: stream_options",
     "max_tokens": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+    "json_schema": "This response_format type is unavailable now",
+    "json_object": "'response_format.type' must be 'json_schema' or 'text'",
+    "bad_schema": "Invalid schema for response_format 'x': 'required' is required",
+    "images": "Invalid content type. image_url is only supported by certain models.",
 }
+
+
+def _has(field: str, body: dict[str, Any]) -> bool:
+    kind = (body.get("response_format") or {}).get("type")
+    if field == "images":
+        return "image_url" in json.dumps(body["messages"])
+    if field in ("json_schema", "json_object", "bad_schema"):
+        return bool(kind == field.replace("bad", "json"))
+    return bool(body.get(field))
 
 
 class ModelService:
@@ -23,7 +36,8 @@ class ModelService:
 
     `strict` refuses conversations as strict providers do; `refuses` names fields that it takes with a
     400; `models` is what it lists (names, or whole objects), None for no list at all; `listing` is its
-    whole answer instead, with the status `lists_with`.
+    whole answer instead, with the status `lists_with`; `embeds_with` is the status that a request for
+    embeddings gets.
     """
 
     def __init__(
@@ -34,6 +48,7 @@ class ModelService:
         models: Sequence[str | dict[str, Any]] | None = ("scripted",),
         listing: Any = None,
         lists_with: int = 200,
+        embeds_with: int = 404,
         key: str | None = None,
         port: int = 0,
         socket: Path | None = None,
@@ -42,16 +57,19 @@ class ModelService:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.listings = 0
+        self.embeddings = 0
         self.connections = 0
         self._strict = strict
         self._refuses = refuses
         self._models = models
         self._listing = listing
         self._lists_with = lists_with
+        self._embeds_with = embeds_with
         self._key = key
         self._port = port
         self._socket = socket
         self._stage = Stage()
+        self._plays: dict[str, str] = {}
         self._serving: set[asyncio.Task[None]] = set()
 
     @property
@@ -81,6 +99,10 @@ class ModelService:
     async def left(self, key: str) -> None:
         """Wait until a client went away while it was being answered."""
         await self._stage.departures[key].wait()
+
+    def plays(self, message: str, script: str) -> None:
+        """Play another script than the message: services that get the same one may differ."""
+        self._plays[message] = script
 
     async def hang_up(self) -> None:
         """Close the connections that are open, as services do with idle ones."""
@@ -137,6 +159,9 @@ class ModelService:
         elif route == "POST /v1/chat/completions":
             self.headers.append(headers)
             await self._chat(body, reply)
+        elif route == "POST /v1/embeddings":
+            self.embeddings += 1
+            await reply.json(self._embeds_with, {"detail": "model and input are missing"})
         else:
             await reply.json(404, {"detail": "Not Found"})
 
@@ -147,10 +172,10 @@ class ModelService:
         await reply.json(self._lists_with, whole)
 
     async def _chat(self, body: dict[str, Any], reply: Reply) -> None:
-        ask = Ask(body)
+        ask = Ask(body, self._plays)
         self.calls[ask.key] += 1
         self.requests.append(body)
-        refused = [REFUSALS[field] for field in self._refuses if body.get(field)]
+        refused = [REFUSALS[field] for field in self._refuses if _has(field, body)]
         wrong = [*complaints(body["messages"])] if self._strict else []
         if refused or wrong:
             error = {"message": "; ".join(refused + wrong), "type": "invalid_request_error"}

@@ -48,13 +48,20 @@ class HastyClock:
 @asynccontextmanager
 async def caller(
     url: str, clock: HastyClock | None = None, **settings: Any
-) -> AsyncIterator[Models]:
-    ai = Ai(**{"url": url, "model": "scripted", **settings})
-    service = Service(ai, Address.parse(url), clock or HastyClock())
+) -> AsyncIterator[OpenAIModels]:
+    async with callers(Ai(**{"url": url, "model": "scripted", **settings}), clock) as models:
+        yield models
+
+
+@asynccontextmanager
+async def callers(ai: Ai, clock: HastyClock | None = None) -> AsyncIterator[OpenAIModels]:
+    clock = clock or HastyClock()
+    services = [Service(each, Address.parse(each.url or ""), clock) for each in ai.each()]
     try:
-        yield OpenAIModels(service)
+        yield OpenAIModels(services)
     finally:
-        await service.aclose()
+        for service in services:
+            await service.aclose()
 
 
 def ask(script: str, **fields: Any) -> Prompt:

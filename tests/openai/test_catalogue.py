@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from dishka import Provider, Scope, make_async_container, provide
 
-from polyagent.adapters.openai.catalogue import FRESH_S
 from polyagent.adapters.openai.client import ModelServiceProbe
+from polyagent.adapters.openai.knowing.catalogue import FRESH_S
 from polyagent.adapters.openai.provider import OpenAIProvider
 from polyagent.domain.errors import ModelServiceMissing, ModelServiceUnavailable, ModelUnknown
 from polyagent.ports.clock import Clock

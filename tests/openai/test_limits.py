@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from polyagent.adapters.openai.breaker import FAILURES, PAUSE_S
-from polyagent.adapters.openai.catalogue import FRESH_S
+from polyagent.adapters.openai.knowing.catalogue import FRESH_S
 from polyagent.domain.errors import ModelServiceUnavailable
 from polyagent.ports.models import Models
 from tests.model_service import ModelService

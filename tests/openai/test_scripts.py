@@ -1,6 +1,7 @@
 """Each word of the scripted service, through the client."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from polyagent.domain.agent import ModelSettings
 from polyagent.domain.errors import (
@@ -218,12 +219,14 @@ async def test_other_refusals_are_not_tried_again(service: ModelService, models:
         '{"error":{"message":"no\\u0000 temperature, see https://x.example/y?key=sk-123456789 "}}'
     )
 
-    with pytest.raises(ModelServiceRefused) as caught:
+    with capture_logs() as logged, pytest.raises(ModelServiceRefused) as caught:
         await answer(models, ask(f"refuse 400 {body}"))
 
-    assert "no temperature" in caught.value.detail
-    assert "x.example" not in caught.value.detail
+    assert "temperature" not in caught.value.detail
     assert len(service.requests) == 1
+    assert [(line["log_level"], line["said"]) for line in logged] == [
+        ("warning", "no temperature, see [...]")
+    ]
 
 
 async def test_a_model_that_the_service_does_not_know_is_unknown(models: Models) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from polyagent.domain.agent import ModelSettings
 from polyagent.domain.chat import ImagePart, TextPart
@@ -15,7 +16,7 @@ from polyagent.domain.errors import (
 from polyagent.domain.model import Prompt, PromptCall, PromptMessage
 from polyagent.ports.models import Models
 from tests.model_service import ModelService
-from tests.openai.caller import TOOL, answer, ask, caller, end_of, text_of
+from tests.openai.caller import TOOL, answer, ask, caller, end_of, stub, text_of
 
 
 async def test_the_base_address_may_lack_v1(service: ModelService) -> None:
@@ -64,11 +65,17 @@ async def test_a_wrong_key_is_refused_and_not_repeated() -> None:
 async def test_a_service_that_repeats_the_key_in_an_error_does_not_spread_it(
     service: ModelService,
 ) -> None:
+    whole, streamed = (
+        ask('refuse 400 {"error":{"message":"bad s3cret"}}'),
+        stub('data: {"error":{"code":400,"message":"bad s3cret"}}'),
+    )
     async with caller(service.url, key="s3cret") as models:
-        with pytest.raises(ModelServiceRefused) as caught:
-            await answer(models, ask('refuse 400 {"error":{"message":"bad s3cret"}}'))
+        for prompt in (whole, streamed):
+            with capture_logs() as logged, pytest.raises(ModelServiceRefused) as caught:
+                await answer(models, prompt)
 
-    assert "s3cret" not in caught.value.detail
+            assert "s3cret" not in caught.value.detail
+            assert [line["said"] for line in logged] == ["bad [...]"]
 
 
 async def test_the_proxy_is_the_configured_one_and_never_the_environments(

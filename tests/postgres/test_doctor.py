@@ -87,4 +87,4 @@ async def test_where_nothing_runs_it_says_how_to_start(tmp_path: Path) -> None:
     (found,) = [found for found in await looked(nothing) if found.level == "problem"]
 
     assert (found.subject, found.advice) == ("server", "start it: polyagent up")
-    assert not (tmp_path / "data").exists()  # noqa: ASYNC240 - a look at the disk
+    assert not (tmp_path / "data").exists()

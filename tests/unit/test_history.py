@@ -10,7 +10,8 @@ import pytest
 
 from polyagent.adapters.memory.models import said
 from polyagent.adapters.memory.state import State
-from polyagent.adapters.openai.request import Habits, body_of
+from polyagent.adapters.openai.knowing.habits import Habits
+from polyagent.adapters.openai.request import body_of
 from polyagent.domain.chat import ForkSession
 from polyagent.domain.event import RunCancelled, RunCompleted, RunFailed, ToolCompleted
 from polyagent.domain.run import Run, RunDefaults

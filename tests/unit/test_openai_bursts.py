@@ -18,7 +18,7 @@ def said(text: str, field: str = "content") -> Event:
 
 
 def heard(events: list[Event]) -> list[ModelDelta]:
-    return list(told(events, Answer(Prompt(messages=()), "scripted")))
+    return list(told(events, Answer(Prompt(messages=()), "scripted", {})))
 
 
 def test_few_words_are_told_one_by_one() -> None:
@@ -36,7 +36,7 @@ def test_the_words_of_a_burst_are_told_at_once_and_keep_their_place() -> None:
 
 
 def test_what_was_said_before_a_failure_is_told_before_it() -> None:
-    deltas = told([said("a")] * BURST + [FAILURE], Answer(Prompt(messages=()), "scripted"))
+    deltas = told([said("a")] * BURST + [FAILURE], Answer(Prompt(messages=()), "scripted", {}))
 
     assert next(deltas) == TextDelta("a" * BURST)
     with pytest.raises(ModelServiceUnavailable, match="gone"):

@@ -3,7 +3,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from polyagent.adapters.openai.failures import EXCERPT_CHARACTERS, failure_of, retry_after_s
+from polyagent.adapters.openai.failures import EXCERPT_CHARACTERS, failure_of, retry_after_s, said
 from polyagent.domain.errors import (
     ContextExceeded,
     ModelServiceRefused,
@@ -67,14 +67,24 @@ def test_without_tools_in_the_request_none_were_refused() -> None:
 def test_an_excerpt_shows_no_addresses_paths_or_keys(secret: str) -> None:
     failure = failure_of(500, f'{{"error":{{"message":"cannot use {secret} now"}}}}'.encode())
 
-    assert failure.detail.endswith("It says: cannot use [...] now")
+    assert said(failure) == "cannot use [...] now"
 
 
 def test_an_excerpt_is_short_and_of_one_line() -> None:
     failure = failure_of(500, b'{"error":{"message":"a\\u0000b\\r\\nc ' + b"word " * 500 + b'"}}')
 
-    assert "ab c word" in failure.detail
-    assert len(failure.detail) < EXCERPT_CHARACTERS + 50
+    excerpt = said(failure) or ""
+    assert excerpt.startswith("ab c word")
+    assert len(excerpt) == EXCERPT_CHARACTERS
+
+
+@pytest.mark.parametrize("status", [None, 307, 400, 401, 404, 408, 413, 422, 429, 500, 503])
+def test_what_a_service_says_is_no_part_of_the_detail(status: int | None) -> None:
+    words = "model tools not supported, not found: maximum context length is 512 tokens; hunter2"
+    failure = failure_of(status, f'{{"error":{{"message":"{words}"}}}}'.encode(), told_tools=True)
+
+    assert "hunter2" not in failure.detail
+    assert "hunter2" in (said(failure) or "")
 
 
 @pytest.mark.parametrize(
@@ -92,3 +102,7 @@ def test_an_excerpt_is_short_and_of_one_line() -> None:
 )
 def test_retry_after_is_seconds_or_a_date(told: str, seconds: float | None) -> None:
     assert retry_after_s({"retry-after": told}, NOW) == seconds
+
+
+def test_retry_after_may_be_told_in_milliseconds() -> None:
+    assert retry_after_s({"retry-after": "1", "retry-after-ms": "250"}, NOW) == 0.25

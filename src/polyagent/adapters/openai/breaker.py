@@ -18,9 +18,13 @@ class Breaker:
         self._failures = 0
         self._trial_at = 0.0
 
+    @property
+    def is_open(self) -> bool:
+        return self._failures >= FAILURES
+
     def admit(self) -> None:
         """Raises `Silent` while the service is thought to be away."""
-        if self._failures < FAILURES:
+        if not self.is_open:
             return
         now = self._clock.monotonic()
         if now < self._trial_at:

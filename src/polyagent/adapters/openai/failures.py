@@ -34,6 +34,10 @@ class Busy(ModelServiceUnavailable):
     """It said itself when to come again: in `retry_after_s`."""
 
 
+class Full(ModelServiceUnavailable):
+    """We have as many calls there as we may: none of them ended in time to make a place."""
+
+
 WIRE_ERRORS = (TimeoutError, httpx.TransportError, aiohttp.ClientError, OSError)
 
 
@@ -65,29 +69,34 @@ def failure_of(
     told_tools: bool = False,
     retry_after_s: float | None = None,
 ) -> PolyAgentError:
-    """Return what an error answer means; `status` None: it came inside of a stream and may name its own."""
+    """Return what an error answer means; `status` None: it came inside of a stream and may name its own.
+
+    What the service says is no part of the detail, which clients see: it is a note of the error
+    (`said`), for the operator's log.
+    """
     text = body.decode("utf-8", "replace")
     error = _error(text)
     code = status or _number(error.get("code")) or 502
-    if _CONTEXT.search(text) and code not in BUSY:
-        return ContextExceeded(
-            f"The prompt is too long for the model.{_said(error)}", window_tokens=_window(text)
-        )
-    if 300 <= code < 400:
-        return ModelServiceRefused("The model service redirects: set ai.url to where it leads.")
-    if 400 <= code < 500 and code not in BUSY:
-        return _refusal(code, text, error, told_tools=told_tools)
-    detail = f"The model service answered {code}.{_said(error)}"
-    if retry_after_s is not None:
-        return Busy(detail, retry_after_s=retry_after_s)
-    return ModelServiceUnavailable(detail)
+    failure = _meaning(code, text, told_tools=told_tools, retry_after_s=retry_after_s)
+    if excerpt := _excerpt(error):
+        failure.add_note(excerpt)
+    return failure
+
+
+def said(error: BaseException) -> str | None:
+    """Return a short excerpt of what the service said, without addresses and what looks like a key."""
+    return next(iter(getattr(error, "__notes__", ())), None)
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return how long a service asks us to wait, in seconds or until a date. https://www.rfc-editor.org/rfc/rfc9110#name-retry-after"""
+    """Return how long a service asks us to wait, in milliseconds, in seconds or until a date.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+    """
     told = headers.get("retry-after", "").strip()
     try:
-        seconds = float(told)
+        finely = headers.get("retry-after-ms")
+        seconds = float(finely) / 1000 if finely else float(told)
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(told) - now).total_seconds()
@@ -96,16 +105,31 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _refusal(
-    code: int, text: str, error: dict[str, Any], *, told_tools: bool
-) -> ModelServiceRefused | ModelUnknown:
-    if code in (401, 403):  # such answers like to repeat the key
+def _meaning(
+    code: int, text: str, *, told_tools: bool, retry_after_s: float | None
+) -> PolyAgentError:
+    if _CONTEXT.search(text) and code not in BUSY:
+        return ContextExceeded("The prompt is too long for the model.", window_tokens=_window(text))
+    if 300 <= code < 400:
+        return ModelServiceRefused("The model service redirects: set its url to where it leads.")
+    if 400 <= code < 500 and code not in BUSY:
+        return _refusal(code, text, told_tools=told_tools)
+    detail = f"The model service answered {code}."
+    if retry_after_s is not None:
+        return Busy(detail, retry_after_s=retry_after_s)
+    return ModelServiceUnavailable(detail)
+
+
+def _refusal(code: int, text: str, *, told_tools: bool) -> ModelServiceRefused | ModelUnknown:
+    if code in (401, 403):
         return ModelServiceRefused(f"The model service refuses the key ({code}).")
     if told_tools and _TOOLS.search(text) and _NOT_TAKEN.search(text):
-        return ToolsRefused(f"The model takes no tools.{_said(error)}")
+        return ToolsRefused("The model takes no tools.")
     if _MODEL.search(text) and (code == 404 or _ABSENT.search(text)):
-        return ModelUnknown(f"The model service does not know this model.{_said(error)}")
-    return ModelServiceRefused(f"The model service refuses the request ({code}).{_said(error)}")
+        return ModelUnknown("The model service does not know this model.")
+    return ModelServiceRefused(
+        f"The model service refuses the request ({code}); the server's log has its reason."
+    )
 
 
 _CONTEXT = re.compile(
@@ -156,13 +180,12 @@ def _error(text: str) -> dict[str, Any]:
     return error if isinstance(error, dict) else {"message": error}
 
 
-def _said(error: dict[str, Any]) -> str:
-    """Return a short excerpt of the service's own words, without addresses and what looks like a key."""
+def _excerpt(error: dict[str, Any]) -> str:
     message = error.get("message") or error.get("detail")
-    if not isinstance(message, str) or not message.strip():
+    if not isinstance(message, str):
         return ""
     seen = _UNSEEN.sub(" ", clean(message[:10_000])).strip()
-    return f" It says: {_SECRET.sub('[...]', seen)[:EXCERPT_CHARACTERS]}"
+    return _SECRET.sub("[...]", seen)[:EXCERPT_CHARACTERS]
 
 
 def _number(value: Any) -> int | None:

@@ -4,33 +4,24 @@ from typing import Any
 
 import msgspec
 
+from polyagent.adapters.openai.knowing.habits import Habits, has_images
 from polyagent.adapters.openai.local import is_packaged, with_manners
 from polyagent.domain.chat import ImagePart, Part, TextPart, text_of
 from polyagent.domain.errors import ModalityUnsupported
 from polyagent.domain.model import Prompt, PromptMessage
 
-
-class Habits(msgspec.Struct, frozen=True):
-    """What a service takes; learned from its refusals, and kept while the process lives."""
-
-    tells_usage: bool = True
-    takes_max_tokens: bool = True
-
-    def after(self, status: int, refusal: bytes) -> "Habits":
-        """Return the habits to try next, the same ones if the refusal has other reasons."""
-        if status not in (400, 422):
-            return self
-        if self.tells_usage and b"stream_options" in refusal:
-            return msgspec.structs.replace(self, tells_usage=False)
-        if self.takes_max_tokens and b"max_completion_tokens" in refusal:
-            return msgspec.structs.replace(self, takes_max_tokens=False)
-        return self
+UNSEEN = TextPart("[An image that this model cannot see.]")
 
 
 def body_of(prompt: Prompt, model: str, habits: Habits) -> bytes:
     """Raises `ModalityUnsupported` for a part that cannot be sent."""
     if is_packaged(model):
         prompt = with_manners(prompt)
+    if not habits.takes_images:
+        prompt = _without_images(prompt, model)
+    response_format = habits.format_for(prompt.response_format)
+    if response_format != prompt.response_format:
+        prompt = _with_instruction(prompt)
     body: dict[str, Any] = {
         "model": model,
         "messages": [_message(message) for message in prompt.messages],
@@ -47,8 +38,8 @@ def body_of(prompt: Prompt, model: str, habits: Habits) -> bytes:
             body["tool_choice"] = prompt.tool_choice
         if prompt.parallel_tool_calls is not None:
             body["parallel_tool_calls"] = prompt.parallel_tool_calls
-    if prompt.response_format is not None:
-        body["response_format"] = prompt.response_format
+    if response_format is not None:
+        body["response_format"] = response_format
     return msgspec.json.encode(body)
 
 
@@ -57,6 +48,41 @@ def _settings(prompt: Prompt, habits: Habits) -> dict[str, Any]:
     most = given.pop("max_output_tokens")
     given["max_tokens" if habits.takes_max_tokens else "max_completion_tokens"] = most
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _without_images(prompt: Prompt, model: str) -> Prompt:
+    """Leave out images of turns that are past; raises `ModalityUnsupported` for one that is asked about."""
+    asked = next((m for m in reversed(prompt.messages) if m.role == "user"), None)
+    if asked and has_images(asked):
+        raise ModalityUnsupported(f"The model {model} takes no images: send text, or name another.")
+    return msgspec.structs.replace(prompt, messages=tuple(map(_unseen, prompt.messages)))
+
+
+def _unseen(message: PromptMessage) -> PromptMessage:
+    parts = tuple(UNSEEN if isinstance(part, ImagePart) else part for part in message.parts)
+    return msgspec.structs.replace(message, parts=parts)
+
+
+def _with_instruction(prompt: Prompt) -> Prompt:
+    """Say in the system message what the service takes no `response_format` for."""
+    instruction = TextPart(_instruction(prompt.response_format or {}))
+    first, *rest = prompt.messages
+    if first.role == "system":
+        told = msgspec.structs.replace(
+            first, parts=(TextPart(f"{text_of(first.parts)}\n\n"), instruction)
+        )
+        return msgspec.structs.replace(prompt, messages=(told, *rest))
+    told = PromptMessage(role="system", parts=(instruction,))
+    return msgspec.structs.replace(prompt, messages=(told, *prompt.messages))
+
+
+def _instruction(asked: dict[str, Any]) -> str:
+    described = asked.get("json_schema")
+    schema = described.get("schema") if isinstance(described, dict) else None
+    if schema is None:
+        return "Answer with one JSON object and nothing else."
+    text = msgspec.json.encode(schema).decode()
+    return f"Answer with JSON and nothing else. It must fit this JSON Schema: {text}"
 
 
 def _tool(name: str, description: str, parameters: dict[str, Any]) -> dict[str, Any]:

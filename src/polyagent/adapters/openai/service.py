@@ -2,19 +2,29 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 import httpx
+import structlog
 
 from polyagent.adapters.openai.address import Address
 from polyagent.adapters.openai.breaker import Breaker
-from polyagent.adapters.openai.catalogue import Catalogue
-from polyagent.adapters.openai.failures import Busy, Silent, failure_of, retry_after_s, wire_errors
-from polyagent.adapters.openai.local import DETAIL, is_packaged
+from polyagent.adapters.openai.failures import (
+    Busy,
+    Full,
+    Silent,
+    failure_of,
+    retry_after_s,
+    said,
+    wire_errors,
+)
+from polyagent.adapters.openai.health import Health
+from polyagent.adapters.openai.knowing.catalogue import Catalogue
+from polyagent.adapters.openai.knowing.habits import is_about_the_schema
 from polyagent.adapters.openai.reading.answer import Answer
 from polyagent.adapters.openai.reading.stream import Deadlines, deltas
-from polyagent.adapters.openai.request import Habits, body_of
+from polyagent.adapters.openai.request import body_of
 from polyagent.adapters.openai.wire import Wire
 from polyagent.domain.errors import (
     ContextExceeded,
@@ -33,13 +43,16 @@ from polyagent.settings import Ai
 FIRST_PAUSE_S = 0.25
 LAST_PAUSE_S = 8.0
 MAX_RETRY_AFTER_S = 10.0
-HEALTH_LIMIT_S = 2.0
-HEALTH_FRESH_S = 5.0
-NAMES_SHOWN = 20
+
+log = structlog.get_logger("polyagent.model_service")
 
 
 class Service:
-    """At most `max_concurrency` calls at once: a stream keeps its place to its end, a pause keeps none."""
+    """At most `max_concurrency` calls at once: a stream keeps its place to its end, a pause keeps none.
+
+    A call waits for its place no longer than for a first byte; that counts for the total deadline, but
+    not for the first byte's, which is the service's own.
+    """
 
     def __init__(self, settings: Ai, address: Address, clock: Clock) -> None:
         self._settings = settings
@@ -49,26 +62,42 @@ class Service:
         self._breaker = Breaker(clock)
         self._catalogue = Catalogue(self._wire, address.host, settings, self._breaker, clock)
         self._places = asyncio.Semaphore(settings.max_concurrency)
-        self._habits = Habits()
+        self._health = Health(self._wire, address.host, self._catalogue, clock)
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelDelta, None]:
-        """Call the model, again if it failed before its first delta and another try may help."""
+    async def stream(
+        self, prompt: Prompt, *, is_last: bool = True
+    ) -> AsyncGenerator[ModelDelta, None]:
+        """Call the model, again if it failed before its first delta and another try may help.
+
+        Where it `is_last` not, another service stands behind: silence is reason enough to go there, and
+        a service that is known to be silent is left to the probe.
+        """
+        if not is_last and self._would_wait(prompt.model):
+            raise Silent("The model service has not answered for a while.")
         end_at = _now() + self._settings.total_timeout_s
         retries = 0
         while True:
             try:
-                async with self._places, aclosing(self._attempt(prompt, end_at)) as answer:
+                async with self._place(end_at), aclosing(self._attempt(prompt, end_at)) as answer:
                     async for delta in answer:
                         yield delta
             except ModelServiceUnavailable as error:
                 retries += 1
                 pause_s = _pause_s(retries, error)
+                hopeless = isinstance(error, Full) or (isinstance(error, Silent) and not is_last)
                 tired = retries > self._settings.retries or pause_s > MAX_RETRY_AFTER_S
-                if tired or _now() + pause_s >= end_at:
+                if hopeless or tired or _now() + pause_s >= end_at:
                     raise
                 await self._clock.sleep(pause_s)
             else:
                 return
+
+    @property
+    def is_away(self) -> bool:
+        return self._breaker.is_open or self._catalogue.is_away
+
+    async def takes(self, model: str) -> bool | None:
+        return await self._catalogue.takes(model)
 
     async def info(self, model: str | None) -> ModelInfo:
         return await self._catalogue.info(model)
@@ -77,32 +106,34 @@ class Service:
         return await self._catalogue.infos()
 
     async def health(self) -> Component:
-        began_s = self._clock.monotonic()
-        try:
-            async with asyncio.timeout(HEALTH_LIMIT_S):
-                listing = await self._catalogue.listing_of_the_last(HEALTH_FRESH_S)
-                default = await self._catalogue.name(None)
-        except TimeoutError:
-            return self._down("No answer within two seconds.")
-        except ModelServiceUnavailable as error:
-            return self._down(error.detail)
-        return Component(
-            status="down" if listing.problem else "ok",
-            latency_ms=round((self._clock.monotonic() - began_s) * 1000, 2),
-            detail=DETAIL if is_packaged(default) else listing.problem,
-            facts={
-                "service": self._host,
-                "models": list(listing.windows or ())[:NAMES_SHOWN],
-                "default_model": default,
-                "demonstration": is_packaged(default),
-            },
-        )
+        return await self._health.check()
+
+    async def probe(self) -> bool:
+        """Look at what the service can do; False if it does not answer."""
+        return await self._health.probe()
 
     async def aclose(self) -> None:
         await self._wire.aclose()
 
-    def _down(self, detail: str) -> Component:
-        return Component(status="down", detail=detail, facts={"service": self._host})
+    def _would_wait(self, model: str | None) -> bool:
+        """Return whether a call would begin by waiting for what did not answer just now."""
+        is_named = model is not None or self._settings.model is not None
+        return self._breaker.is_open or (self._catalogue.is_away and not is_named)
+
+    @asynccontextmanager
+    async def _place(self, end_at: float) -> AsyncIterator[None]:
+        """Hold one of the places. Raises `Full`."""
+        until = min(_now() + self._settings.first_byte_timeout_s, end_at)
+        try:
+            async with asyncio.timeout_at(until):
+                await self._places.acquire()
+        except TimeoutError as error:
+            most = self._settings.max_concurrency
+            raise Full(f"All {most} places at the model service stayed taken.") from error
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def _attempt(self, prompt: Prompt, end_at: float) -> AsyncGenerator[ModelDelta, None]:
         """Call the model once; whatever fails after the first delta is a `ModelServiceBroken`."""
@@ -117,11 +148,23 @@ class Service:
                         self._breaker.answered()
                     yield delta
         except (ModelServiceUnavailable, ModelServiceRefused, ModelUnknown) as error:
-            if isinstance(error, Silent):
-                self._breaker.silent()
+            self._note(model, error)
             if begun:
                 raise ModelServiceBroken(error.detail) from error
             raise
+
+    def _note(self, model: str, error: PolyAgentError) -> None:
+        """Count a silence, and tell the operator what clients are not told."""
+        if isinstance(error, Silent):
+            self._breaker.silent()
+        log.warning(
+            "a call of a model failed",
+            service=self._host,
+            model=model,
+            code=error.code,
+            detail=error.detail,
+            said=self._wire.without_key(said(error) or ""),
+        )
 
     async def _call(
         self, prompt: Prompt, model: str, end_at: float
@@ -130,17 +173,19 @@ class Service:
         first_at = min(_now() + settings.first_byte_timeout_s, end_at)
         response = await self._open(prompt, model, first_at)
         deadlines = Deadlines(first_at, settings.idle_timeout_s, end_at)
+        answer = Answer(prompt, model, settings.prices)
         try:
-            async with aclosing(deltas(response, Answer(prompt, model), deadlines)) as answer:
-                async for delta in answer:
+            async with aclosing(deltas(response, answer, deadlines)) as told:
+                async for delta in told:
                     yield delta
         finally:
             await response.aclose()
+        self._catalogue.learn_taken(model, prompt, answer.usage)
 
     async def _open(self, prompt: Prompt, model: str, first_at: float) -> httpx.Response:
         """Send the request, anew as long as the service's refusals teach us how it wants it."""
+        habits = self._catalogue.habits(model)
         while True:
-            habits = self._habits
             body = body_of(prompt, model, habits)
             with wire_errors():
                 async with asyncio.timeout_at(first_at):
@@ -149,10 +194,12 @@ class Service:
                         return response
                     refusal = await self._wire.error_of(response)
             self._breaker.answered()
-            learned = habits.after(response.status_code, refusal)
+            learned = habits.after(response.status_code, refusal, prompt)
             if learned == habits:
                 raise self._failure(prompt, model, response, refusal)
-            self._habits = learned
+            habits = learned
+            if not is_about_the_schema(refusal):
+                self._catalogue.learn(model, habits)
 
     def _failure(
         self, prompt: Prompt, model: str, response: httpx.Response, refusal: bytes

@@ -24,17 +24,23 @@ class Wire:
         self._transport = _transport(address, settings)
         self._chat_url = address.url("/chat/completions")
         self._models_url = address.url("/models")
+        self._embeddings_url = address.url("/embeddings")
         self._key = _key(settings)
         self._headers = _headers(address, self._key)
+        self._json = httpx.Headers({**self._headers, "content-type": "application/json"})
         connect_s = settings.connect_timeout_s
         self._extensions = {"timeout": {"connect": connect_s, "pool": connect_s}}
 
     async def chat(self, body: bytes) -> httpx.Response:
-        headers = self._headers.copy()
-        headers["content-type"] = "application/json"
-        return await self._send(
-            httpx.Request("POST", self._chat_url, headers=headers, content=body)
-        )
+        request = httpx.Request("POST", self._chat_url, headers=self._json, content=body)
+        return await self._send(request)
+
+    async def embeddings(self, body: bytes) -> int:
+        """Return the status of the answer."""
+        request = httpx.Request("POST", self._embeddings_url, headers=self._json, content=body)
+        response = await self._send(request)
+        await response.aclose()
+        return response.status_code
 
     async def models(self, max_bytes: int) -> tuple[int, bytes]:
         """Return the status and the body of the listing."""
@@ -46,6 +52,9 @@ class Wire:
         """Return the body of an error answer, without our key should it repeat that, and close it."""
         body = await _read(response, MAX_ERROR_BYTES)
         return body.replace(self._key.encode(), b"[...]") if self._key else body
+
+    def without_key(self, text: str) -> str:
+        return text.replace(self._key, "[...]") if self._key else text
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -69,7 +78,11 @@ async def _read(response: httpx.Response, max_bytes: int) -> bytes:
 
 
 def _transport(address: Address, settings: Ai) -> AiohttpTransport:
-    trust = _trust() if address.base.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust = (
+        _trust(settings.ca_file)
+        if address.base.scheme == "https"
+        else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
     return AiohttpTransport(
         verify=trust, proxy=_proxy(address, settings), client=lambda: _session(address, trust)
     )
@@ -89,10 +102,15 @@ def _session(address: Address, trust: ssl.SSLContext) -> aiohttp.ClientSession:
     )
 
 
-def _trust() -> ssl.SSLContext:
+def _trust(ca_file: str | None) -> ssl.SSLContext:
     """Trust the system's store and certifi's: a bare system has no store, a company's has its own roots."""
     trust = httpx.create_ssl_context()
     trust.load_default_certs()
+    if ca_file is not None:
+        try:
+            trust.load_verify_locations(ca_file)
+        except OSError as error:  # ssl.SSLError is one, for a file without certificates
+            raise Invalid(f"ai.ca_file holds no certificates in PEM: {ca_file}") from error
     return trust
 
 

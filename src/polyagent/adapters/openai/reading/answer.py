@@ -1,12 +1,14 @@
 """One answer, from its chunks to the deltas of the domain."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+import msgspec
 
 from polyagent.adapters.openai.reading.calls import Calls
 from polyagent.adapters.openai.reading.chunks import Chunk, Delta
 from polyagent.adapters.openai.reading.malformed import Malformed
 from polyagent.adapters.openai.reading.text import Joiner
-from polyagent.adapters.openai.reading.usage import Totals, estimated
+from polyagent.adapters.openai.reading.usage import Totals, cost, estimated
 from polyagent.domain.model import (
     CallDelta,
     Finished,
@@ -17,8 +19,10 @@ from polyagent.domain.model import (
     ThoughtDelta,
 )
 from polyagent.domain.text import clean
+from polyagent.domain.usage import Usage
+from polyagent.settings import Price
 
-MAX_TOKENS = 1_000_000
+MAX_TOKENS = 262_144  # where nobody said how long the answer may be
 CHARACTERS_PER_TOKEN = 16  # generous: only a service that ignores `max_tokens` gets there
 
 _REASONS: dict[str, FinishReason] = {
@@ -43,9 +47,12 @@ class Answer:
     An end is a finish reason, `[DONE]`, or usage after the last word: each of them is missing somewhere.
     """
 
-    def __init__(self, prompt: Prompt, model: str) -> None:
+    def __init__(self, prompt: Prompt, model: str, prices: Mapping[str, Price]) -> None:
+        self.usage = Usage()
         self._prompt = prompt
+        self._asked = model
         self._model = model
+        self._prices = prices
         self._texts = Joiner()
         self._thoughts = Joiner()
         self._calls = Calls()
@@ -79,8 +86,8 @@ class Answer:
             yield from self._deltas(delta)
         if choice and isinstance(choice.finish_reason, str) and choice.finish_reason:
             self._raw_reason = clean(choice.finish_reason)
-        if chunk.usage:
-            self._totals.add(chunk.usage)
+        if usage := chunk.told_usage:
+            self._totals.add(usage)
             self._settled = len(self._said) == said  # beside a word it may be a running total
 
     def done(self) -> None:
@@ -95,10 +102,18 @@ class Answer:
                 "an answer that breaks off" if self._said else "an answer without content"
             )
         yield from self._tails()
-        usage = self._totals.usage() or estimated(self._prompt, self._said)
+        self.usage = self._spent()
         yield Finished(
-            reason=self._reason(), model=self._model, usage=usage, raw_reason=self._raw_reason
+            reason=self._reason(),
+            model=self._model,
+            usage=self.usage,
+            raw_reason=self._raw_reason,
         )
+
+    def _spent(self) -> Usage:
+        usage = self._totals.usage() or estimated(self._prompt, self._said)
+        price = self._prices.get(self._asked) or self._prices.get(self._model)
+        return msgspec.structs.replace(usage, cost=cost(usage, price)) if price else usage
 
     def _deltas(self, delta: Delta) -> Iterator[ModelDelta]:
         if (text := delta.only_text) is not None:

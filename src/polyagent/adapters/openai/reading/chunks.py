@@ -55,6 +55,7 @@ class Choice(msgspec.Struct):
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: Any = None
+    usage: Any = None
 
 
 class Chunk(msgspec.Struct):
@@ -62,6 +63,13 @@ class Chunk(msgspec.Struct):
     usage: Any = None
     error: Any = None
     model: Any = None
+    x_groq: Any = None
+
+    @property
+    def told_usage(self) -> Any:
+        """Return the usage of where it stands: Moonshot has it in the choice, Groq in `x_groq`."""
+        told = self.usage or (self.choices[0].usage if self.choices else None)
+        return told or (self.x_groq.get("usage") if isinstance(self.x_groq, dict) else None)
 
 
 _decode = msgspec.json.Decoder(Chunk).decode

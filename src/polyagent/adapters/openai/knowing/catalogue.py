@@ -1,17 +1,20 @@
 """What a service says of its models, and what it taught us of them."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from polyagent.adapters.openai.breaker import Breaker
 from polyagent.adapters.openai.failures import Silent, failure_of, wire_errors
+from polyagent.adapters.openai.knowing.habits import FORMATS, Habits
+from polyagent.adapters.openai.knowing.listing import Listing, listed
 from polyagent.adapters.openai.local import is_packaged
 from polyagent.adapters.openai.wire import Wire
 from polyagent.domain.errors import ModelServiceUnavailable, ModelUnknown
-from polyagent.domain.model import DEFAULT_WINDOW_TOKENS, ModelInfo
+from polyagent.domain.model import DEFAULT_WINDOW_TOKENS, ModelInfo, Prompt
+from polyagent.domain.usage import Usage
 from polyagent.ports.clock import Clock
 from polyagent.settings import Ai
 
@@ -21,17 +24,9 @@ LIMIT_S = 10.0
 MAX_LISTING_BYTES = 16 * 1024 * 1024
 NAMES_SHOWN = 10
 UNNAMED = "default"  # for services that list no models: most of those take any name
+MAX_LEARNED = 1000  # models; where a service takes any name, its callers make them up
 
-_WINDOW_FIELDS = ("context_length", "max_model_len", "max_context_length", "context_window")
-_META_FIELDS = ("n_ctx", "n_ctx_train")
-
-
-class Listing(msgspec.Struct, frozen=True):
-    """`windows` by name, None where the service does not list; `problem`: why it would not."""
-
-    windows: dict[str, int | None] | None
-    read_at: float
-    problem: str | None = None
+_UNTAUGHT = Habits()
 
 
 class Catalogue:
@@ -46,28 +41,44 @@ class Catalogue:
         self._failure: ModelServiceUnavailable | None = None
         self._retry_at = 0.0
         self._windows: dict[str, int] = {}
-        self._without_tools: set[str] = set()
+        self._habits: dict[str, Habits] = {}
+        self._taken: set[str] = set()
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the service never listed its models, and could not be asked just now."""
+        return self._listing is None and self._clock.monotonic() < self._retry_at
 
     async def name(self, model: str | None) -> str:
         """Return what the service calls the model: the one asked for, the configured one, its first."""
         if named := model or self._settings.model:
             return named
         listing = await self.listing()
-        return next(iter(listing.windows or ()), UNNAMED)
+        return next(iter(listing.models or ()), UNNAMED)
 
     async def info(self, model: str | None) -> ModelInfo:
         listing = await self.listing()
         name = await self.name(model)
-        known = listing.windows
-        if known and name not in (*known, self._settings.model) and f"{name}:latest" not in known:
-            names = ", ".join(sorted(known)[:NAMES_SHOWN])
+        if name != self._settings.model and not listing.has(name):
+            names = ", ".join(sorted(listing.models or ())[:NAMES_SHOWN])
             raise ModelUnknown(f"The model service has no model {name!r}. It has: {names}.")
-        return self._info(name, listing)
+        return self.of(name, listing)
+
+    async def takes(self, model: str) -> bool | None:
+        """Return whether the model may be asked for here, None while nobody knows; waits for no service that is away."""
+        if model == self._settings.model:
+            return True
+        if self.is_away:
+            return None
+        try:
+            return (await self.listing()).has(model)
+        except ModelServiceUnavailable:
+            return None
 
     async def infos(self) -> Sequence[ModelInfo]:
         listing = await self.listing()
-        names = listing.windows or [await self.name(None)]
-        return [self._info(name, listing) for name in names]
+        names = listing.models or [await self.name(None)]
+        return [self.of(name, listing) for name in names]
 
     async def listing(self) -> Listing:
         """Return what the service lists, or listed when it last answered. Raises `ModelServiceUnavailable`."""
@@ -97,26 +108,53 @@ class Catalogue:
                 raise
             return self._listing
 
+    def habits(self, model: str) -> Habits:
+        return self._habits.get(model, _UNTAUGHT)
+
+    def refused(self) -> dict[str, list[str]]:
+        """Return by model what its service refused."""
+        return {model: habits.refused() for model, habits in self._habits.items()}
+
+    def taken(self) -> list[str]:
+        """Return what the service was seen to take or tell, of any of its models."""
+        return sorted(self._taken)
+
+    def learn_taken(self, model: str, prompt: Prompt, usage: Usage) -> None:
+        if prompt.tools:
+            self._taken.add("tools")
+        if prompt.response_format:
+            sent = self.habits(model).format_for(prompt.response_format)
+            self._taken.update({kind for kind in FORMATS if sent and sent.get("type") == kind})
+        if not usage.estimated:
+            self._taken.add("usage")
+
+    def learn(self, model: str, habits: Habits) -> None:
+        self._habits[model] = habits
+        _forget_the_first(self._habits)
+
     def learn_window(self, model: str, window_tokens: int) -> None:
         self._windows[model] = window_tokens
+        _forget_the_first(self._windows)
 
     def learn_without_tools(self, model: str) -> None:
-        self._without_tools.add(model)
+        self.learn(model, msgspec.structs.replace(self.habits(model), takes_tools=False))
 
-    def _info(self, name: str, listing: Listing) -> ModelInfo:
+    def of(self, name: str, listing: Listing) -> ModelInfo:
+        """Return what is known of a model: configured, learned from refusals, listed."""
         packaged = is_packaged(name)
+        told, habits = listing.of(name), self.habits(name)
         window = (
             self._settings.context_tokens
             or self._windows.get(name)
-            or (listing.windows or {}).get(name)
+            or told.window_tokens
             or DEFAULT_WINDOW_TOKENS
         )
         return ModelInfo(
             name=name,
             service=self._host,
             window_tokens=window,
-            tools=not packaged and name not in self._without_tools,
-            images=False if packaged else None,
+            tools=not packaged and habits.takes_tools,
+            images=False if packaged or not habits.takes_images else told.images,
             demonstration=packaged,
         )
 
@@ -132,27 +170,13 @@ class Catalogue:
         self._breaker.answered()
         now = self._clock.monotonic()
         if status == 200:
-            return Listing(dict(_models(body)), now)
+            return Listing(listed(body), now)
         failure = failure_of(status, body)
         if isinstance(failure, ModelServiceUnavailable):
             raise failure
         return Listing(None, now, failure.detail if status in (401, 403) else None)
 
 
-def _models(body: bytes) -> Iterator[tuple[str, int | None]]:
-    try:
-        told = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ModelServiceUnavailable("The model service lists its models in no JSON.") from error
-    if isinstance(told, dict):
-        told = told.get("data") or told.get("models")
-    for model in told if isinstance(told, list) else ():
-        if isinstance(model, dict) and isinstance(model.get("id"), str):
-            yield model["id"], _window(model)
-
-
-def _window(model: dict[str, Any]) -> int | None:
-    meta = model.get("meta")
-    told = [model.get(field) for field in _WINDOW_FIELDS]
-    told += [meta.get(field) for field in _META_FIELDS] if isinstance(meta, dict) else []
-    return next((size for size in told if isinstance(size, int) and size > 0), None)
+def _forget_the_first(learned: dict[str, Any]) -> None:
+    if len(learned) > MAX_LEARNED:
+        del learned[next(iter(learned))]
