@@ -27,7 +27,7 @@ from polyagent.domain.ids import new_id
 from polyagent.domain.image import ImageLimits
 from polyagent.domain.model import CallDelta, Finished, ModelDelta
 from polyagent.domain.page import PageAsk
-from polyagent.domain.run import Admitted, Run, RunDefaults
+from polyagent.domain.run import Admitted, IdempotencyKey, Run, RunDefaults
 from polyagent.domain.tool import CallContext, Effect, Tool, ToolResult
 from polyagent.domain.usage import Usage
 from polyagent.usecases.agents import ManageAgents
@@ -125,8 +125,10 @@ class World:
         self.sessions = ManageSessions(self.store, self.executor)
         self.agents = ManageAgents(self.store, self.tools, self.models, self.clock)
 
-    async def asks(self, message: str | tuple[Part, ...], **ask: Any) -> Admitted:
-        return await self.send(self.actor, Ask(message=message, **ask))
+    async def asks(
+        self, message: str | tuple[Part, ...], key: IdempotencyKey | None = None, **ask: Any
+    ) -> Admitted:
+        return await self.send(self.actor, Ask(message=message, **ask), key=key)
 
     async def has_agent(self, **new: Any) -> Agent:
         return await self.agents.create(

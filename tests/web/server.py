@@ -2,11 +2,9 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import unquote
-
-Play = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 ENDLESS_PIECE = bytes(64 * 1024)
 
@@ -50,53 +48,53 @@ class WebServer:
             writer.close()
 
     async def _play(self, path: str, writer: asyncio.StreamWriter) -> None:
+        name, _, value = unquote(path.strip("/")).partition("/")
         if path in self.pages:
             writer.write(answer(self.pages[path]))
-            return
-        name, _, value = unquote(path.strip("/")).partition("/")
-        match name:
-            case "redirect":
-                status, _, place = value.partition(" ")
-                writer.write(f"HTTP/1.1 {status} Go\r\nLocation: {place}\r\n\r\n".encode())
-            case "loop":
-                writer.write(f"HTTP/1.1 302 Go\r\nLocation: /loop/{value}x\r\n\r\n".encode())
-            case "status":
-                writer.write(f"HTTP/1.1 {value} So\r\nContent-Length: 0\r\n\r\n".encode())
-            case "silent":
-                await self.released.wait()
-            case "slow":
-                writer.write(answer(b"x", "Content-Length: 100"))
-                await writer.drain()
-                await self.released.wait()
-            case "endless":
-                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-                while not self.released.is_set():
-                    writer.write(ENDLESS_PIECE)
-                    await writer.drain()
-            case "announced":
-                writer.write(answer(b"x", "Content-Length: 99999999999"))
-            case "bomb":
-                bomb = gzip.compress(bytes(10_000_000))
-                writer.write(answer(bomb, f"Content-Encoding: gzip\r\nContent-Length: {len(bomb)}"))
-            case "header":
-                writer.write(answer(b"x", f"X-Long: {'y' * int(value)}"))
-            case "headers":
-                writer.write(answer(b"x", "\r\n".join(f"X-{n}: y" for n in range(int(value)))))
-            case "cookie":
-                writer.write(answer(b"x", "Set-Cookie: a=b\r\nContent-Length: 1"))
-            case "garbage":
-                writer.write(b"SSH-2.0-OpenSSH_9.7\r\n")
-            case "half":
-                writer.write(answer(b"half", "Content-Length: 100"))
-            case "reset":
-                writer.transport.abort()
-            case _:
-                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        elif name in PLAYS:
+            writer.write(PLAYS[name](value))
+        elif name == "reset":
+            writer.transport.abort()
+        elif name == "silent":
+            await self.released.wait()
+        elif name == "slow":
+            writer.write(answer(b"x", "Content-Length: 100"))
+            await writer.drain()
+            await self.released.wait()
+        elif name == "endless":
+            await self._endless(writer)
+        else:
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    async def _endless(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not self.released.is_set():
+            writer.write(ENDLESS_PIECE)
+            await writer.drain()
 
 
 def answer(body: bytes, headers: str | None = None) -> bytes:
     headers = f"Content-Length: {len(body)}" if headers is None else headers
     return f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + body
+
+
+def _redirect(value: str) -> bytes:
+    status, _, place = value.partition(" ")
+    return f"HTTP/1.1 {status} Go\r\nLocation: {place}\r\n\r\n".encode()
+
+
+PLAYS: dict[str, Callable[[str], bytes]] = {
+    "redirect": _redirect,
+    "loop": lambda value: _redirect(f"302 /loop/{value}x"),
+    "status": lambda value: f"HTTP/1.1 {value} So\r\nContent-Length: 0\r\n\r\n".encode(),
+    "announced": lambda _: answer(b"x", "Content-Length: 99999999999"),
+    "bomb": lambda _: answer(gzip.compress(bytes(10_000_000)), "Content-Encoding: gzip"),
+    "header": lambda value: answer(b"x", f"X-Long: {'y' * int(value)}"),
+    "headers": lambda value: answer(b"x", "\r\n".join(f"X-{n}: y" for n in range(int(value)))),
+    "cookie": lambda _: answer(b"x", "Set-Cookie: a=b\r\nContent-Length: 1"),
+    "garbage": lambda _: b"SSH-2.0-OpenSSH_9.7\r\n",
+    "half": lambda _: answer(b"half", "Content-Length: 100"),
+}
 
 
 async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:

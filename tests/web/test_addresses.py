@@ -11,116 +11,35 @@ from polyagent.domain.outbound import Fetch, Fetched
 from tests.web.conftest import Clients, Names
 from tests.web.server import WebServer
 
-REFUSED = [
-    "http://127.0.0.1:{port}/",
-    "http://127.8.9.10:{port}/",
-    "http://localhost:{port}/",
-    "http://LocalHost:{port}/",
-    "http://localhost.:{port}/",
-    "http://sub.localhost:{port}/",
-    "http://2130706433:{port}/",
-    "http://0x7f000001:{port}/",
-    "http://0x7f.1:{port}/",
-    "http://0177.0.0.1:{port}/",
-    "http://017700000001:{port}/",
-    "http://127.1:{port}/",
-    "http://127.0.1:{port}/",
-    "http://0:{port}/",
-    "http://0.0.0.0:{port}/",
-    "http://127.0.0.1.:{port}/",
-    "http://127.0.0.01:{port}/",
-    "http://0x7F.0x0.0x0.0x1:{port}/",
-    "http://[::1]:{port}/",
-    "http://[::]:{port}/",
-    "http://[0:0:0:0:0:0:0:1]:{port}/",
-    "http://[::ffff:127.0.0.1]:{port}/",
-    "http://[::ffff:7f00:1]:{port}/",
-    "http://[::127.0.0.1]:{port}/",
-    "http://[64:ff9b::7f00:1]:{port}/",
-    "http://[64:ff9b:1::7f00:1]:{port}/",
-    "http://[2002:7f00:1::]:{port}/",
-    "http://[2001:0:1::1]:{port}/",
-    "http://[fe80::1]:{port}/",
-    "http://[fe80::1%25lo]:{port}/",
-    "http://[::1%25lo]:{port}/",
-    "http://[fe80::1%lo]:{port}/",
-    "http://[fc00::1]/",
-    "http://[fd00:ec2::254]/",
-    "http://[ff02::1]/",
-    "http://[fec0::1]/",
-    "http://[100::1]/",
-    "http://[2001:db8::1]/",
-    "http://[3fff::1]/",
-    "http://[5f00::1]/",
-    "http://[::ffff:a9fe:a9fe]/",
-    "http://[v1.x]/",
-    "http://[::1/",
-    "http://[]/",
-    "http://①②⑦.0.0.1:{port}/",
-    "http://127。0。0。1:{port}/",
-    "http://１２７.0.0.1:{port}/",
-    "http://ⓛocalhost:{port}/",
-    "http://lo\xadcalhost:{port}/",
-    "http://169.254.169.254/latest/meta-data/",
-    "http://169.254.170.2/",
-    "http://100.100.100.200/",
-    "http://192.0.0.192/",
-    "http://168.63.129.16/",
-    "http://10.0.0.1/",
-    "http://172.16.0.1/",
-    "http://172.31.255.255/",
-    "http://192.168.0.1/",
-    "http://100.64.0.1/",
-    "http://198.18.0.1/",
-    "http://192.0.2.1/",
-    "http://224.0.0.1/",
-    "http://240.0.0.1/",
-    "http://255.255.255.255/",
-    "http://192.88.99.1/",
-    "http://private.test:{port}/",
-    "http://mixed.test:{port}/",
-    "http://six.test:{port}/",
-    "http://mapped.test:{port}/",
-    "http://metadata.test/",
-    "http://private.test.:{port}/",
-    "http://user:password@server.test:{port}/",
-    "http://user@server.test:{port}/",
-    "http://@server.test:{port}/",
-    "http://server.test:{port}@127.0.0.1:{port}/",
-    "http://127.0.0.1:{port}\\@server.test/",
-    "http://server.test\\@127.0.0.1/",
-    "http://server.test:{port}#@127.0.0.1/\\x",
-    "http://server.test%2f@127.0.0.1:{port}/",
-    "http://127.0.0.1%00.server.test/",
-    "http://server.test%00:{port}/",
-    "http://server.test:0/",
-    "http://server.test:65536/",
-    "http://server.test:-1/",
-    "http://server.test:x/",
-    "http:///127.0.0.1:{port}/",
-    "http:/127.0.0.1:{port}/",
-    "http:127.0.0.1:{port}/",
-    "http://",
-    "http://:{port}/",
-    "http://?",
-    "//127.0.0.1:{port}/",
-    "127.0.0.1:{port}",
-    "/etc/passwd",
-    "file:///etc/passwd",
-    "file://server.test/etc/passwd",
-    "gopher://127.0.0.1:{port}/",
-    "ftp://server.test/",
-    "dict://127.0.0.1:6379/",
-    "ldap://127.0.0.1/",
-    "jar:http://127.0.0.1!/",
-    "data:image/png;base64,AAAA",
-    "javascript:alert(1)",
-    "unix:///run/x.sock",
-    "http+unix://%2Frun%2Fx.sock/",
-    "ws://server.test:{port}/",
-    "httpx://server.test:{port}/",
-    "server.test:{port}/",
-]
+REFUSED = """
+    http://127.0.0.1:{port}/ http://127.8.9.10:{port}/ http://localhost:{port}/ http://LocalHost:{port}/
+    http://localhost.:{port}/ http://sub.localhost:{port}/ http://2130706433:{port}/ http://0x7f000001:{port}/
+    http://0x7f.1:{port}/ http://0177.0.0.1:{port}/ http://017700000001:{port}/ http://127.1:{port}/
+    http://127.0.1:{port}/ http://0:{port}/ http://0.0.0.0:{port}/ http://127.0.0.1.:{port}/
+    http://127.0.0.01:{port}/ http://0x7F.0x0.0x0.0x1:{port}/ http://[::1]:{port}/ http://[::]:{port}/
+    http://[0:0:0:0:0:0:0:1]:{port}/ http://[::ffff:127.0.0.1]:{port}/ http://[::ffff:7f00:1]:{port}/
+    http://[::127.0.0.1]:{port}/ http://[64:ff9b::7f00:1]:{port}/ http://[64:ff9b:1::7f00:1]:{port}/
+    http://[2002:7f00:1::]:{port}/ http://[2001:0:1::1]:{port}/ http://[fe80::1]:{port}/
+    http://[fe80::1%25lo]:{port}/ http://[::1%25lo]:{port}/ http://[fe80::1%lo]:{port}/ http://[fc00::1]/
+    http://[fd00:ec2::254]/ http://[ff02::1]/ http://[fec0::1]/ http://[100::1]/ http://[2001:db8::1]/
+    http://[3fff::1]/ http://[5f00::1]/ http://[::ffff:a9fe:a9fe]/ http://[v1.x]/ http://[::1/ http://[]/
+    http://\u2460\u2461\u2466.0.0.1:{port}/ http://127\u30020\u30020\u30021:{port}/
+    http://\uff11\uff12\uff17.0.0.1:{port}/ http://\u24dbocalhost:{port}/ http://lo\u00adcalhost:{port}/
+    http://169.254.169.254/latest/meta-data/ http://169.254.170.2/ http://100.100.100.200/ http://192.0.0.192/
+    http://168.63.129.16/ http://10.0.0.1/ http://172.16.0.1/ http://172.31.255.255/ http://192.168.0.1/
+    http://100.64.0.1/ http://198.18.0.1/ http://192.0.2.1/ http://224.0.0.1/ http://240.0.0.1/
+    http://255.255.255.255/ http://192.88.99.1/ http://private.test:{port}/ http://mixed.test:{port}/
+    http://six.test:{port}/ http://mapped.test:{port}/ http://metadata.test/ http://private.test.:{port}/
+    http://user:password@server.test:{port}/ http://user@server.test:{port}/ http://@server.test:{port}/
+    http://server.test:{port}@127.0.0.1:{port}/ http://127.0.0.1:{port}\\@server.test/ http://server.test\\@127.0.0.1/
+    http://server.test:{port}#@127.0.0.1/\\x http://server.test%2f@127.0.0.1:{port}/ http://127.0.0.1%00.server.test/
+    http://server.test%00:{port}/ http://server.test:0/ http://server.test:65536/ http://server.test:-1/
+    http://server.test:x/ http:///127.0.0.1:{port}/ http:/127.0.0.1:{port}/ http:127.0.0.1:{port}/ http://
+    http://:{port}/ http://? //127.0.0.1:{port}/ 127.0.0.1:{port} /etc/passwd file:///etc/passwd
+    file://server.test/etc/passwd gopher://127.0.0.1:{port}/ ftp://server.test/ dict://127.0.0.1:6379/
+    ldap://127.0.0.1/ jar:http://127.0.0.1!/ data:image/png;base64,AAAA javascript:alert(1) unix:///run/x.sock
+    http+unix://%2Frun%2Fx.sock/ ws://server.test:{port}/ httpx://server.test:{port}/ server.test:{port}/
+"""
 
 SPACED = [
     "",
@@ -162,7 +81,7 @@ def client(clients: Clients, names: Names) -> GuardedClient:
     return clients()
 
 
-@pytest.mark.parametrize("url", [*REFUSED, *SPACED])
+@pytest.mark.parametrize("url", [*REFUSED.split(), *SPACED])
 async def test_what_leads_elsewhere_than_the_internet_is_refused(
     client: GuardedClient, server: WebServer, url: str
 ) -> None:

@@ -158,7 +158,9 @@ def _named() -> Iterator[None]:
         raise
     except aiohttp.ClientSSLError as error:
         raise FetchFailed("TLS with the address failed: its certificate is not trusted.") from error
-    except (aiohttp.ClientConnectorError, OSError) as error:
+    except aiohttp.ClientConnectorError as error:
         raise FetchFailed("The address could not be reached.") from error
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as error:
+        raise FetchFailed("The connection to the address broke off.") from error
     except (aiohttp.ClientError, ValueError) as error:
-        raise AnswerUnusable("The answer broke off, or is no HTTP.") from error
+        raise AnswerUnusable("What the address answers is no HTTP.") from error
