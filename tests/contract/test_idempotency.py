@@ -72,6 +72,21 @@ async def test_a_key_attaches_to_the_run_it_began(office: Office) -> None:
     assert len(await office.lists()) == 1
 
 
+async def test_the_run_of_a_key_is_found_without_admitting_anything(office: Office) -> None:
+    nothing = await office.runs.admitted(office.alice, KEY)
+    first = await office.admits(office.new(), key=KEY)
+
+    found = await office.runs.admitted(office.alice, KEY)
+    theirs = await office.runs.admitted(office.bob, KEY)
+    customers = await office.runs.admitted(office.alice, replace(KEY, end_user="carol"))
+
+    assert (nothing, found, theirs, customers) == (None, first.run, None, None)
+    with pytest.raises(IdempotencyKeyReused):
+        await office.runs.admitted(office.alice, replace(KEY, body_hash=b"another"))
+    await office.rows.expire_keys()
+    assert await office.runs.admitted(office.alice, KEY) is None
+
+
 async def test_of_many_at_once_under_a_key_one_runs(office: Office) -> None:
     ground = await office.ground()
 
@@ -120,9 +135,11 @@ async def test_a_key_moves_on_from_a_run_that_failed_before_any_output(office: O
     assert first is not None
     await office.journal.commit_step(first.lease, failed(first, retryable=True))
 
+    free = await office.runs.admitted(office.alice, KEY)
     second = await office.admits(office.new(), key=KEY)
     third = await office.admits(office.new(), key=KEY)
 
+    assert free is None
     assert (second.replayed, second.run.id == first.run.id) == (False, False)
     assert (third.replayed, third.run.id) == (True, second.run.id)
 

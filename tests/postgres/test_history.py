@@ -56,14 +56,36 @@ async def test_results_of_tools_count(tenant: Tenant, pool: Pool) -> None:
     assert len(history) == HISTORY_BYTES // 3_000_000
 
 
-async def _say(pool: Pool, session_id: UUID, parts: str) -> None:
+async def test_images_of_long_ago_give_way_to_what_was_said(tenant: Tenant, pool: Pool) -> None:
+    actor = Actor(user_id=new_id(), workspace_id=tenant.id, role="member")
+    session = await tenant.talks(actor, await tenant.makes(actor, NewAgent(name="helper")))
+    image = "(SELECT string_agg(md5(n::text), '') FROM generate_series(1, 175000) n)"  # 5.6 MB
+    part = f"jsonb_build_array(jsonb_build_object('type', 'image', 'data', {image}))"
+    text = """'[{"type": "text", "text": "said"}]'::jsonb"""
+    for _ in range(4):
+        await _say(pool, session.id, text, role="user", times=1)
+        await _say(pool, session.id, part, role="user", times=1)
+        await _say(pool, session.id, text, times=1)
+
+    history = await _history(tenant, actor, session.id)
+
+    assert [m.id for m in history] == await _ids(pool, session.id)
+    told = [m.content or len(m.parts) for m in history]
+    note = "[What the user sent here is too large to be sent again.]"
+    assert told[1:] == ["said", note, "said"] * 2 + ["said", 1, "said"] * 2
+
+
+async def _say(
+    pool: Pool, session_id: UUID, parts: str, *, role: str = "assistant", times: int = MANY
+) -> None:
     await pool.execute(
         f"""
         INSERT INTO messages (id, workspace_id, user_id, session_id, run_id, step, role, parts)
-        SELECT gen_random_uuid(), s.workspace_id, s.user_id, s.id, gen_random_uuid(), 1, 'assistant', {parts}
-        FROM sessions s, generate_series(1, {MANY}) WHERE s.id = $1
+        SELECT gen_random_uuid(), s.workspace_id, s.user_id, s.id, gen_random_uuid(), 1, $2, {parts}
+        FROM sessions s, generate_series(1, {times}) WHERE s.id = $1
         """,  # noqa: S608  # texts of this file
         session_id,
+        role,
     )
 
 

@@ -69,6 +69,14 @@ def uncovered(condition: str) -> str:
     ), 0)"""  # noqa: S608  # pieces of our own
 
 
+# What a user sent that is larger than a long text, images above all, has a share of its own, which
+# the largest message fits (limits.images_bytes as base64). Beyond it a note stands for the message.
+_HEAVY_BYTES = 256 * 1024
+_HEAVY_SHARE = 12 * 1024 * 1024
+_NOTE_BYTES = 100
+_NOTE = """'[{"type": "text", "text": "[What the user sent here is too large to be sent again.]"}]'::jsonb"""
+
+
 def history(condition: str) -> str:
     """Return a query for the newest messages that meet a condition, as many as `HISTORY_BYTES` hold.
 
@@ -78,10 +86,20 @@ def history(condition: str) -> str:
     return f"""(
         SELECT {MESSAGES} FROM (
             SELECT *, sum({_SIZE}) OVER (ORDER BY seq DESC) AS size_bytes FROM (
-                SELECT *, sum(pg_column_size(parts)) OVER (ORDER BY seq DESC) AS stored_bytes FROM (
-                    SELECT * FROM messages WHERE {condition}
-                    ORDER BY seq DESC LIMIT {HISTORY_MESSAGES}
-                ) newest
+                SELECT id, session_id, run_id, step, seq, role, citations, tool_calls, incomplete,
+                    created_at, CASE WHEN is_told THEN parts ELSE {_NOTE} END AS parts,
+                    sum(CASE WHEN is_told THEN stored_size ELSE {_NOTE_BYTES} END)
+                        OVER (ORDER BY seq DESC) AS stored_bytes
+                FROM (
+                    SELECT *, NOT is_heavy OR sum(CASE WHEN is_heavy THEN stored_size ELSE 0 END)
+                        OVER (ORDER BY seq DESC) <= {_HEAVY_SHARE} AS is_told
+                    FROM (
+                        SELECT *, pg_column_size(parts) AS stored_size,
+                            role = 'user' AND pg_column_size(parts) > {_HEAVY_BYTES} AS is_heavy
+                        FROM messages WHERE {condition}
+                        ORDER BY seq DESC LIMIT {HISTORY_MESSAGES}
+                    ) newest
+                ) weighed
             ) stored WHERE stored_bytes <= {HISTORY_BYTES}
         ) m WHERE size_bytes <= {HISTORY_BYTES}
     )"""  # noqa: S608  # pieces of our own
