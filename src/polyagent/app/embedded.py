@@ -65,6 +65,7 @@ async def _on_engines(
             postgres=settings.database.url is None,
             valkey=settings.redis.url is None,
             model=model and settings.ai.url is None,
+            throwaway=not data_dir,
             say=log.info,
             warn=log.warning,
         )

@@ -58,11 +58,19 @@ class Engines:
 
 @asynccontextmanager
 async def held(
-    place: Path, *, postgres: bool, valkey: bool, model: bool = False, say: Say, warn: Say
+    place: Path,
+    *,
+    postgres: bool,
+    valkey: bool,
+    model: bool = False,
+    throwaway: bool = False,
+    say: Say,
+    warn: Say,
 ) -> AsyncIterator[Engines]:
     """Run the engines that are wanted, maybe none, on the data directory `place`.
 
-    Raises `EngineError`, also if somebody else holds the directory.
+    What they made there goes when a `throwaway` ends. Raises `EngineError`, also if somebody else
+    holds the directory.
     """
     check_platform()
     data = DataDir(place)
@@ -70,7 +78,16 @@ async def held(
     with Lock(data.lock) as lock:
         take(lock, data)
         data.endpoints.unlink(missing_ok=True)
-        watch = Watch(_wanted(data, postgres=postgres, valkey=valkey, model=model))
+        wanted = Wanted(
+            data_dir=str(data.path),
+            server_url="",
+            postgres=postgres,
+            valkey=valkey,
+            model=model,
+            model_file=None,
+            throwaway=throwaway,
+        )
+        watch = Watch(wanted)
         watch.start()
         try:
             ready = await _ready(watch, say, warn)
@@ -81,17 +98,6 @@ async def held(
         finally:
             watch.close()
             lock.release()
-
-
-def _wanted(data: DataDir, *, postgres: bool, valkey: bool, model: bool) -> Wanted:
-    return Wanted(
-        data_dir=str(data.path),
-        server_url="",
-        postgres=postgres,
-        valkey=valkey,
-        model=model,
-        model_file=None,
-    )
 
 
 async def _ready(watch: Watch, say: Say, warn: Say) -> Ready:

@@ -9,7 +9,10 @@ Message = TypeVar("Message")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, tag="wanted"):
-    """To the watchdog, first of all: which engines to run, for the server at `server_url`."""
+    """To the watchdog, first of all: which engines to run, for the server at `server_url`.
+
+    `throwaway`: when the supervisor is gone, so is what was made in the directory.
+    """
 
     data_dir: str
     server_url: str
@@ -17,6 +20,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, tag="wanted"):
     valkey: bool
     model: bool
     model_file: str | None
+    throwaway: bool = False
 
 
 class Ward(msgspec.Struct, frozen=True, kw_only=True, tag="ward"):

@@ -215,9 +215,13 @@ def main() -> None:
 
 
 def _watch(wanted: Wanted, inbox: Inbox[Order]) -> None:
-    lock_file = DataDir(Path(wanted.data_dir)).engines_lock
-    with Bell(DEAF_TO) as bell, Lock(lock_file) as lock, suppress(Abandoned):
-        Watchdog(wanted, inbox, bell, lock).run()
+    data = DataDir(Path(wanted.data_dir))
+    with Bell(DEAF_TO) as bell, Lock(data.engines_lock) as lock:
+        try:
+            Watchdog(wanted, inbox, bell, lock).run()
+        except Abandoned:
+            if wanted.throwaway:
+                data.erase()
 
 
 if __name__ == "__main__":
