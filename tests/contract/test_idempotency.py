@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from polyagent.domain.errors import IdempotencyKeyReused
-from polyagent.domain.run import IdempotencyKey
+from polyagent.domain.run import Admitted, IdempotencyKey
 from tests.contract.office import Office, failed
 
 KEY = IdempotencyKey(key="k1", route="chat", body_hash=b"a hash")
@@ -73,18 +73,19 @@ async def test_a_key_attaches_to_the_run_it_began(office: Office) -> None:
 
 
 async def test_the_run_of_a_key_is_found_without_admitting_anything(office: Office) -> None:
-    nothing = await office.runs.admitted(office.alice, KEY)
+    nothing = await office.runs.replayed(office.alice, KEY)
     first = await office.admits(office.new(), key=KEY)
 
-    found = await office.runs.admitted(office.alice, KEY)
-    theirs = await office.runs.admitted(office.bob, KEY)
-    customers = await office.runs.admitted(office.alice, replace(KEY, end_user="carol"))
+    found = await office.runs.replayed(office.alice, KEY)
+    theirs = await office.runs.replayed(office.bob, KEY)
+    customers = await office.runs.replayed(office.alice, replace(KEY, end_user="carol"))
 
-    assert (nothing, found, theirs, customers) == (None, first.run, None, None)
+    assert (nothing, theirs, customers) == (None, None, None)
+    assert found == Admitted(run=first.run, replayed=True)
     with pytest.raises(IdempotencyKeyReused):
-        await office.runs.admitted(office.alice, replace(KEY, body_hash=b"another"))
+        await office.runs.replayed(office.alice, replace(KEY, body_hash=b"another"))
     await office.rows.expire_keys()
-    assert await office.runs.admitted(office.alice, KEY) is None
+    assert await office.runs.replayed(office.alice, KEY) is None
 
 
 async def test_of_many_at_once_under_a_key_one_runs(office: Office) -> None:
@@ -135,7 +136,7 @@ async def test_a_key_moves_on_from_a_run_that_failed_before_any_output(office: O
     assert first is not None
     await office.journal.commit_step(first.lease, failed(first, retryable=True))
 
-    free = await office.runs.admitted(office.alice, KEY)
+    free = await office.runs.replayed(office.alice, KEY)
     second = await office.admits(office.new(), key=KEY)
     third = await office.admits(office.new(), key=KEY)
 

@@ -9,6 +9,7 @@ from polyagent.usecases.accounts import Authenticate, LogIn, ManageAccounts
 from polyagent.usecases.agents import ManageAgents
 from polyagent.usecases.answers import AnswerOnce
 from polyagent.usecases.chat import SendChat
+from polyagent.usecases.completions import FindModels, SendCompletion
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.follow_run import FollowRun
 from polyagent.usecases.runs import ManageRuns
@@ -61,6 +62,8 @@ class UseCaseProvider(Provider):
     agents = provide(ManageAgents)
     sessions = provide(ManageSessions)
     chat = provide(SendChat)
+    complete = provide(SendCompletion)
+    models = provide(FindModels)
     runs = provide(ManageRuns)
     follow = provide(FollowRun)
     tools = provide(UseTools)

@@ -2,6 +2,7 @@
 
 import binascii
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -82,6 +83,11 @@ def _is_base64(text: str) -> bool:
         return bool(binascii.a2b_base64(text, strict_mode=True))
     except ValueError:
         return False
+
+
+def any_elsewhere(parts: Iterable[Part]) -> bool:
+    """Say whether an image among them has to be fetched."""
+    return any(isinstance(part, ImagePart) and part.url is not None for part in parts)
 
 
 def text_of(parts: tuple[Part, ...]) -> str:

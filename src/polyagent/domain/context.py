@@ -102,6 +102,14 @@ def _unseen(part: Part) -> Part:
     return TextPart(UNSEEN) if isinstance(part, ImagePart) else part
 
 
+def prompt_call(call: ToolCall) -> PromptCall:
+    """Return a call as every service takes it: with a name that a function could have, and an object's text."""
+    arguments = call.arguments
+    if isinstance(arguments, str):
+        arguments = {"not_a_json_object": arguments[:1000]}
+    return PromptCall(id=call.id, name=_name(call.name), arguments=json_text(arguments))
+
+
 def _system(instructions: str | None) -> list[PromptMessage]:
     if not instructions:
         return []
@@ -126,7 +134,7 @@ def _told(messages: Iterable[Message], result_tokens: int | None) -> Iterator[Pr
     for message in messages:
         if message.role == "assistant" and not message.content and not message.tool_calls:
             continue
-        calls = tuple(_prompt_call(call) for call in message.tool_calls)
+        calls = tuple(prompt_call(call) for call in message.tool_calls)
         role = "user" if message.role == "tool" else message.role
         yield PromptMessage(role=role, parts=message.parts, calls=calls)
         for call in message.tool_calls:
@@ -136,13 +144,6 @@ def _told(messages: Iterable[Message], result_tokens: int | None) -> Iterator[Pr
 
 def _bounded(result: str, message: Message, tokens: int | None) -> str:
     return result if tokens is None else cut(result, max(1, tokens // len(message.tool_calls)))
-
-
-def _prompt_call(call: ToolCall) -> PromptCall:
-    arguments = call.arguments
-    if isinstance(arguments, str):
-        arguments = {"not_a_json_object": arguments[:1000]}
-    return PromptCall(id=call.id, name=_name(call.name), arguments=json_text(arguments))
 
 
 def _name(name: str) -> str:

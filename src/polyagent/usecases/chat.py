@@ -6,26 +6,18 @@ from msgspec.structs import replace
 
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent
-from polyagent.domain.chat import Ask, FilePart, ImagePart, Part
-from polyagent.domain.errors import (
-    Conflict,
-    Fault,
-    Impossible,
-    ModalityUnsupported,
-    NotFound,
-    NotSupported,
-    StoreUnavailable,
-)
+from polyagent.domain.chat import Ask, FilePart, ImagePart, Part, any_elsewhere
+from polyagent.domain.errors import Conflict, Fault, Impossible, NotFound, NotSupported
 from polyagent.domain.ids import new_id
 from polyagent.domain.image import ImageLimits
-from polyagent.domain.model import ModelInfo
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.tools import Tools
-from polyagent.usecases.checks import model_info, require_tools
+from polyagent.usecases.admission import Admission
+from polyagent.usecases.checks import model_info, require_sight, require_tools
 from polyagent.usecases.images import TakeImages
 
 
@@ -40,7 +32,7 @@ class SendChat:
         images: ImageLimits,
     ) -> None:
         self._runs = runs
-        self._executor = executor
+        self._admission = Admission(runs, executor)
         self._models = models
         self._tools = tools
         self._take_images = TakeImages(outbound, images)
@@ -65,13 +57,13 @@ class SendChat:
             if key is None or (before := await self._runs.replayed(actor, key)) is None:
                 raise
             return before
-        return await self._admit(actor, ask, run, ground, key)
+        return await self._admission(actor, run, ground, key, background=ask.background)
 
     async def _fetched_before(
         self, actor: Actor, ask: Ask, key: IdempotencyKey | None
     ) -> Admitted | None:
         """Return the run of an ask whose images were fetched: by now they may be gone, or others."""
-        if key is None or not any(map(_is_elsewhere, ask.parts)):
+        if key is None or not any_elsewhere(ask.parts):
             return None
         return await self._runs.replayed(actor, key)
 
@@ -85,7 +77,7 @@ class SendChat:
         )
         run = self._run(ask, ground)
         pointer = "#/model" if ask.model else None
-        _require_sight(ask.parts, await model_info(self._models, run.spec.model, pointer=pointer))
+        require_sight(ask.parts, await model_info(self._models, run.spec.model, pointer=pointer))
         parts = await self._take_images(ask.parts)
         return replace(run, spec=replace(run.spec, parts=parts)), ground
 
@@ -120,32 +112,6 @@ class SendChat:
             response_format=ask.response_format,
         )
 
-    async def _admit(
-        self, actor: Actor, ask: Ask, run: NewRun, ground: Ground, key: IdempotencyKey | None
-    ) -> Admitted:
-        with self._executor.admitting(run.id) as worker_id:
-            here = None if ask.background else worker_id
-            admitted = await self._settled(actor, run, ground, here, key)
-            if admitted.work is not None:
-                self._executor.launch(admitted.work)
-        if admitted.run.status == "queued":
-            self._executor.wake()
-        return admitted
-
-    async def _settled(
-        self,
-        actor: Actor,
-        run: NewRun,
-        ground: Ground,
-        worker_id: UUID | None,
-        key: IdempotencyKey | None,
-    ) -> Admitted:
-        """Admit; where the answer was lost ask once more, which tells what became of the run."""
-        try:
-            return await self._runs.admit(actor, run, ground, worker_id=worker_id, key=key)
-        except StoreUnavailable:
-            return await self._runs.admit(actor, run, ground, worker_id=worker_id, key=key)
-
 
 def _require_supported(ask: Ask) -> None:
     if ask.policy in ("interrupt", "steer"):
@@ -158,15 +124,3 @@ def _require_supported(ask: Ask) -> None:
 
 def _document(part: Part) -> UUID | None:
     return part.document_id if isinstance(part, FilePart | ImagePart) else None
-
-
-def _is_elsewhere(part: Part) -> bool:
-    return isinstance(part, ImagePart) and part.url is not None
-
-
-def _require_sight(parts: tuple[Part, ...], info: ModelInfo | None) -> None:
-    images = any(isinstance(part, ImagePart) for part in parts)
-    if images and info is not None and info.images is False:
-        raise ModalityUnsupported(
-            f"The model {info.name} takes no images: send text, or name another."
-        )

@@ -1,8 +1,15 @@
 """What several use cases ask of an input before they take it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from polyagent.domain.errors import Fault, ModelServiceUnavailable, ModelUnknown, ToolUnknown
+from polyagent.domain.chat import ImagePart, Part
+from polyagent.domain.errors import (
+    Fault,
+    ModalityUnsupported,
+    ModelServiceUnavailable,
+    ModelUnknown,
+    ToolUnknown,
+)
 from polyagent.domain.model import ModelInfo
 from polyagent.ports.models import Models
 from polyagent.ports.tools import Tools
@@ -23,6 +30,15 @@ def require_tools(tools: Tools, names: Sequence[str], allowed: Sequence[str] | N
     )
     if faults:
         raise ToolUnknown(faults[0].detail, faults=faults)
+
+
+def require_sight(parts: Iterable[Part], info: ModelInfo | None) -> None:
+    """Raise `ModalityUnsupported` for images to a model that is known to take none."""
+    images = any(isinstance(part, ImagePart) for part in parts)
+    if images and info is not None and info.images is False:
+        raise ModalityUnsupported(
+            f"The model {info.name} takes no images: send text, or name another."
+        )
 
 
 async def model_info(

@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64encode
+from collections.abc import Sequence
 
 from polyagent.domain.chat import ImagePart, Part
 from polyagent.domain.errors import (
@@ -26,34 +27,39 @@ class TakeImages:
         self._outbound = outbound
         self._limits = limits
 
-    async def __call__(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    async def __call__(
+        self, parts: tuple[Part, ...], at: Sequence[str] | None = None
+    ) -> tuple[Part, ...]:
         """Return the parts with every image as checked data; those by URL come side by side.
 
+        `at` are the places of the parts in the request, by default those of `message`.
         Raises `AddressRefused`, `FetchFailed`, `FetchTimedOut`, `ImageTooLarge`, `ImageUnusable`,
         each with the place of the image that it is about.
         """
         images = [(n, part) for n, part in enumerate(parts) if isinstance(part, ImagePart)]
         if not images:
             return parts
-        self._require_few(images)
-        taken = dict(zip([n for n, _ in images], await self._all(images), strict=True))
-        self._require_small(taken)
+        at = at or [f"#/message/{n}" for n in range(len(parts))]
+        self._require_few([at[n] for n, _ in images])
+        found = await self._all([(at[n], image) for n, image in images])
+        taken = dict(zip([n for n, _ in images], found, strict=True))
+        self._require_small([(at[n], image) for n, image in taken.items()])
         return tuple(taken.get(n, part) for n, part in enumerate(parts))
 
-    async def _all(self, images: list[tuple[int, ImagePart]]) -> list[ImagePart]:
+    async def _all(self, images: Sequence[tuple[str, ImagePart]]) -> list[ImagePart]:
         """Take them at once: the first failure ends the others."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                taking = [tasks.create_task(self._taken(n, image)) for n, image in images]
+                taking = [tasks.create_task(self._taken(at, image)) for at, image in images]
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         return [task.result() for task in taking]
 
-    async def _taken(self, n: int, image: ImagePart) -> ImagePart:
+    async def _taken(self, at: str, image: ImagePart) -> ImagePart:
         if image.url is not None:
-            data = await self._fetched(image.url, pointer := f"#/message/{n}/url")
+            data = await self._fetched(image.url, pointer := f"{at}/url")
         else:
-            data, pointer = image.data or "", f"#/message/{n}/data"
+            data, pointer = image.data or "", f"{at}/data"
         if size_of(data) > self._limits.bytes_each:
             raise _too_large(pointer, self._limits.bytes_each)
         kind = media_type(head_of(data))
@@ -80,19 +86,18 @@ class TakeImages:
             raise FetchFailed(detail, faults=(Fault(pointer, detail),))
         return b64encode(fetched.body).decode()
 
-    def _require_few(self, images: list[tuple[int, ImagePart]]) -> None:
+    def _require_few(self, at: Sequence[str]) -> None:
         most = self._limits.count
-        if len(images) > most:
-            surplus = f"#/message/{images[most][0]}"
-            raise _unusable(surplus, f"A message takes at most {most} images.")
+        if len(at) > most:
+            raise _unusable(at[most], f"A request takes at most {most} images.")
 
-    def _require_small(self, taken: dict[int, ImagePart]) -> None:
+    def _require_small(self, taken: Sequence[tuple[str, ImagePart]]) -> None:
         most, size = self._limits.total_bytes, 0
-        for n, image in taken.items():
+        for at, image in taken:
             size += size_of(image.data or "")
             if size > most:
-                detail = f"The images of a message have at most {most} bytes together."
-                raise ImageTooLarge(detail, faults=(Fault(f"#/message/{n}", detail),))
+                detail = f"The images of a request have at most {most} bytes together."
+                raise ImageTooLarge(detail, faults=(Fault(at, detail),))
 
 
 def _too_large(pointer: str, most: int) -> ImageTooLarge:

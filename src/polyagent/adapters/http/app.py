@@ -17,6 +17,8 @@ from polyagent.adapters.http.docs import DocsController, docs_files
 from polyagent.adapters.http.drain import Drain
 from polyagent.adapters.http.edge import Edge
 from polyagent.adapters.http.errors import on_defect, on_error, on_framework_error
+from polyagent.adapters.http.front.errors import fronted
+from polyagent.adapters.http.front.routes import FrontController
 from polyagent.adapters.http.openapi import Document
 from polyagent.adapters.http.reader import Reader
 from polyagent.adapters.http.routes.agents import AgentController
@@ -55,9 +57,9 @@ def build(
         guards=[Guard(container)],
         dependencies=_dependencies(container, drain, routes, sockets),
         exception_handlers={
-            PolyAgentError: on_error,
-            HTTPException: on_framework_error,
-            Exception: on_defect,
+            PolyAgentError: fronted(on_error),
+            HTTPException: fronted(on_framework_error),
+            Exception: fronted(on_defect),
         },
         request_class=Call,
         request_max_body_size=settings.server.max_body_bytes,
@@ -73,7 +75,7 @@ def build(
 def _routes(settings: Server) -> list[ControllerRouterHandler]:
     chatting = Router(
         "/",
-        route_handlers=[ChatController, RunController],
+        route_handlers=[ChatController, RunController, FrontController],
         request_max_body_size=settings.max_chat_bytes,
     )
     return [

@@ -11,7 +11,8 @@ from dishka import AsyncContainer
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from polyagent.adapters.http.errors import PROBLEM, problem_of
+from polyagent.adapters.http.errors import problem_of
+from polyagent.adapters.http.front.errors import shaped
 from polyagent.adapters.http.intake import Intake
 from polyagent.domain.errors import Invalid
 from polyagent.domain.ids import new_id
@@ -150,9 +151,10 @@ def _request_id(scope: Scope) -> str:
 
 async def _refuse(scope: HTTPScope, send: Send, error: Invalid) -> None:
     problem = problem_of(error, scope)
-    body = msgspec.json.encode(problem)
+    told, media_type = shaped(problem)
+    body = msgspec.json.encode(told)
     headers = [
-        (b"content-type", PROBLEM.encode()),
+        (b"content-type", media_type.encode()),
         (b"content-length", str(len(body)).encode()),
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

@@ -1,8 +1,8 @@
 """Reading a run for an HTTP client: to its end, as long as it is patient, or until we stop."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Self
 
 import msgspec
@@ -49,15 +49,37 @@ class Reader:
     async def until_end(self, actor: Actor, admitted: Admitted, patience_s: float) -> Heard:
         """Return the answer as it is when the run ends, the patience does, or this process stops."""
         heard = Heard(Answer.begin(admitted.run))
-        with suppress(TimeoutError):
-            async with (
-                asyncio.timeout(patience_s) as patience,
-                aclosing(self.from_start(actor, admitted)) as events,
-            ):
-                with self.drain.listening(lambda: _end(patience)):
-                    async for event in events:
-                        heard = heard if event is None else heard.after(event.body)
+
+        def hear(body: EventBody) -> None:
+            nonlocal heard
+            heard = heard.after(body)
+
+        await self.tell(actor, admitted, hear, patience_s)
         return heard
+
+    async def tell(
+        self,
+        actor: Actor,
+        admitted: Admitted,
+        hear: Callable[[EventBody], None],
+        patience_s: float | None = None,
+    ) -> None:
+        """Have `hear` called with what happens, until the run ends, the patience does, or this process stops."""
+        async with (
+            self.patience(patience_s),
+            aclosing(self.from_start(actor, admitted)) as events,
+        ):
+            async for event in events:
+                if event is not None:
+                    hear(event.body)
+
+    @asynccontextmanager
+    async def patience(self, patience_s: float | None = None) -> AsyncIterator[None]:
+        """Leave the block when the patience ends, or this process stops."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s) as patience:
+                with self.drain.listening(lambda: _end(patience)):
+                    yield
 
     def from_start(self, actor: Actor, admitted: Admitted) -> AsyncGenerator[Event | None, None]:
         return self._through_outages(actor, admitted.run, self._follow.start(actor, admitted))

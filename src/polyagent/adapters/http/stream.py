@@ -4,7 +4,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
 import structlog
@@ -21,8 +21,17 @@ MAX_WAITING = 256
 MAX_WAITING_BYTES = 1024 * 1024
 
 Events = AsyncGenerator[Event | None, None]
+Write = Callable[[Event | None], bytes]
+"""Tells an event, or None for silence, as bytes; none where there is nothing to say. May raise `Over`."""
 
 log = structlog.get_logger("polyagent.http")
+
+
+class Over(Exception):
+    """The stream ends here, with these last bytes, whatever else happens."""
+
+    def __init__(self, last: bytes) -> None:
+        self.last = last
 
 
 def frame(event: Event | None) -> bytes:
@@ -31,27 +40,39 @@ def frame(event: Event | None) -> bytes:
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, event.type.encode(), event.wire)
 
 
-async def frames(events: Events, drain: Drain) -> AsyncIterator[bytes]:
-    """Yield what is ready, as one write; end with the events, or asking the client back at a drain."""
+async def frames(
+    events: Events,
+    drain: Drain,
+    write: Write = frame,
+    *,
+    first: bytes = b"",
+    farewell: bytes = COME_BACK,
+) -> AsyncIterator[bytes]:
+    """Yield `first`, then what is ready as one write; end with the events, or with a `farewell` at a drain."""
+    if first:
+        yield first
     outbox = _Outbox()
-    pump = asyncio.create_task(_pump(events, outbox))
+    pump = asyncio.create_task(_pump(events, outbox, write, farewell))
     try:
-        with drain.listening(lambda: outbox.close(COME_BACK)):
+        with drain.listening(lambda: outbox.close(farewell)):
             async for ready in outbox:
                 yield ready
     finally:
         pump.cancel()
 
 
-async def _pump(events: Events, outbox: "_Outbox") -> None:
+async def _pump(events: Events, outbox: "_Outbox", write: Write, farewell: bytes) -> None:
     try:
         async with aclosing(events):
             async for event in events:
-                await outbox.put(frame(event))
+                if ready := write(event):
+                    await outbox.put(ready)
         outbox.close()
+    except Over as over:
+        outbox.close(over.last)
     except Exception:
         log.exception("stream.broke")  # the run goes on, and can be followed again
-        outbox.close(COME_BACK)
+        outbox.close(farewell)
 
 
 class _Outbox:
