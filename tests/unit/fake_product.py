@@ -86,6 +86,7 @@ class FakeProduct:
         self.settings = Settings()
         self.options = UpOptions()
         self.childrens_config: str | None = None
+        self.childrens_app: str | None = None
         self.calls: list[Any] = []
         self.code = 0
         self.url = "http://127.0.0.1:1"
@@ -170,6 +171,7 @@ class FakeProduct:
         if self.error is not None:
             raise self.error
         self.settings = settings
+        self.childrens_app = os.environ.get("POLYAGENT_APP")
         self.calls.append((name, *rest))
 
     def _container(self) -> "FakeContainer":

@@ -237,3 +237,33 @@ def test_completion_prints_a_script_for_the_shell(shell: Shell, shell_name: str)
 
     assert result.exit_code == 0
     assert f"_POLYAGENT_COMPLETE={shell_name}_complete" in result.stdout
+
+
+def test_tools_are_shown_a_line_each(shell: Shell) -> None:
+    result = shell("tools")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "calculator  builtin   read   Computes.",
+        "order       function  once   Orders.",
+        "search      builtin   once   not available: Set it up.",
+    ]
+
+
+def test_tools_are_shown_whole_as_json(shell: Shell) -> None:
+    result = shell("tools", "--json")
+
+    assert [tool["name"] for tool in json.loads(result.stdout)] == [
+        *("calculator", "order", "search")
+    ]
+
+
+@pytest.mark.parametrize("command", ["up", "serve", "worker", "tools"])
+def test_an_operators_own_is_handed_to_every_process(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, product: FakeProduct, command: str
+) -> None:
+    monkeypatch.setenv("POLYAGENT_APP", "another:app")
+
+    shell(command, "--app", "shop.tools:app")
+
+    assert product.childrens_app == "shop.tools:app"
