@@ -1,137 +1,36 @@
 """`polyagent chat` against a scripted server on a real socket."""
 
-import json
-import os
-import pty
-import select
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from polyagent.adapters.cli.main import cli
+from tests.unit.chat_server import (
+    CHAT,
+    EVENTS,
+    RUN,
+    SESSION,
+    Answer,
+    ScriptedServer,
+    completed,
+    delta,
+    done,
+    event,
+    hangs_up,
+    says,
+    scripted_server,
+    streams,
+)
 from tests.unit.fake_product import FakeProduct
-
-RUN = "0199a0a0-0000-7000-8000-000000000001"
-SESSION = "0199a0a0-0000-7000-8000-000000000002"
-LIMIT_S = 30
-
-Answer = Callable[["Handler"], None]
-
-
-def event(seq: int, kind: str, **fields: Any) -> bytes:
-    body = {"id": seq, "run_id": RUN, "session_id": SESSION, "path": [], "type": kind, **fields}
-    return f"id: {seq}\nevent: {kind}\ndata: {json.dumps(body)}\n\n".encode()
-
-
-def delta(seq: int, text: str) -> bytes:
-    return event(seq, "message.delta", step=1, part=0, text=text)
-
-
-def completed(seq: int, text: str) -> bytes:
-    return event(seq, "message.completed", step=1, message={"content": text})
-
-
-def done(seq: int) -> bytes:
-    return event(seq, "run.completed", message_id=None, usage={})
-
-
-class ScriptedServer(ThreadingHTTPServer):
-    """Answers the requests of each method and path with the next script; keeps what was asked."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.scripts: dict[str, list[Answer]] = {}
-        self.asked: list[tuple[str, dict[str, str], Any]] = []
-        self.cancelled = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def on(self, request: str, *answers: Answer) -> None:
-        self.scripts.setdefault(request, []).extend(answers)
-
-    def of(self, request: str) -> list[tuple[dict[str, str], Any]]:
-        return [(headers, body) for name, headers, body in self.asked if name == request]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that leave are part of the story."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: ScriptedServer
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def log_message(self, *_: Any) -> None: ...
-
-    def _answer(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        body = json.loads(self.rfile.read(length)) if length else None
-        name = f"{self.command} {self.path.partition('?')[0]}"
-        headers = {key.lower(): value for key, value in self.headers.items()}
-        self.server.asked.append((name, headers, body))
-        self.server.scripts[name].pop(0)(self)
-
-
-def streams(*frames: bytes) -> Answer:
-    def answer(handler: Handler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream; charset=utf-8")
-        handler.send_header("Content-Location", f"/api/v1/runs/{RUN}")
-        handler.send_header("Connection", "close")
-        handler.end_headers()
-        handler.wfile.write(b"".join(frames))
-        handler.wfile.flush()
-        handler.close_connection = True
-
-    return answer
-
-
-def says(status: int, body: Any, kind: str = "application/json") -> Answer:
-    def answer(handler: Handler) -> None:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        handler.send_response(status)
-        handler.send_header("Content-Type", kind)
-        handler.send_header("Content-Length", str(len(data)))
-        handler.end_headers()
-        handler.wfile.write(data)
-
-    return answer
-
-
-def hangs_up(handler: Handler) -> None:
-    handler.close_connection = True
-
-
-CHAT = "POST /api/v1/chat/stream"
-EVENTS = f"GET /api/v1/runs/{RUN}/events"
-CANCEL = f"POST /api/v1/runs/{RUN}/cancel"
 
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with scripted_server() as made:
         yield made
-        made.shutdown()
-        thread.join()
 
 
 class Chat:
@@ -319,106 +218,3 @@ def test_a_token_that_is_refused_twice_is_a_failure(server: ScriptedServer, chat
     result = chat("Hi")
 
     assert (result.exit_code, result.stderr) == (1, "polyagent: This token ran out.\n")
-
-
-class Terminal:
-    """A chat in a terminal of its own."""
-
-    def __init__(self, url: str, data_dir: Path, *words: str) -> None:
-        self._master, slave = pty.openpty()
-        env = {**os.environ, "POLYAGENT_DATA_DIR": str(data_dir), "TERM": "dumb"}
-        command = [sys.executable, "-m", "polyagent", "chat", "--url", url, "--token", "t", *words]
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=env,
-            start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  # a background shell has it ignored
-        )
-        os.close(slave)
-        self._seen = ""
-
-    def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
-
-    def interrupt(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-
-    def see(self, text: str) -> None:
-        """Read until `text` is on the screen; what stands before it is read, too."""
-        while text not in self._seen:
-            readable, _, _ = select.select([self._master], [], [], LIMIT_S)
-            assert readable, f"{text!r} did not come after {self._seen!r}"
-            self._seen += os.read(self._master, 4096).decode()
-        self._seen = self._seen.partition(text)[2]
-
-    def ended(self) -> int:
-        return self.process.wait(LIMIT_S)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._master)
-
-
-def stays_open(*frames: bytes) -> Answer:
-    """Stream and then say nothing until the run is cancelled."""
-
-    def answer(handler: Handler) -> None:
-        streams(*frames)(handler)
-        handler.server.cancelled.wait(LIMIT_S)
-
-    return answer
-
-
-def cancels(handler: Handler) -> None:
-    says(202, {})(handler)
-    handler.server.cancelled.set()
-
-
-def test_an_interrupt_cancels_the_run(server: ScriptedServer, tmp_path: Path) -> None:
-    server.on(CHAT, stays_open(delta(1, "Once upon")))
-    server.on(CANCEL, cancels)
-    with Terminal(server.url, tmp_path, "Tell me a story") as terminal:
-        terminal.see("Once upon")
-        terminal.interrupt()
-        terminal.see("Interrupted.")
-        code = terminal.ended()
-
-    assert code == 1
-    assert len(server.of(CANCEL)) == 1
-
-
-def test_a_talk_stays_in_its_session_and_outlives_a_failure(
-    server: ScriptedServer, tmp_path: Path
-) -> None:
-    failed = event(1, "run.failed", code="limit_reached", detail="Too long.")
-    server.on(
-        CHAT,
-        streams(delta(1, "Hello"), completed(2, "Hello"), done(3)),
-        streams(failed),
-        streams(completed(1, "Bye"), done(2)),
-    )
-    with Terminal(server.url, tmp_path) as terminal:
-        for typed, answered in (("Hi", "Hello"), ("More", "Too long."), ("End", "Bye")):
-            terminal.see("> ")
-            terminal.type(f"{typed}\n")
-            terminal.see(answered)
-        terminal.see("> ")
-        terminal.type("\x04")
-        code = terminal.ended()
-
-    assert code == 0
-    assert [body for _, body in server.of(CHAT)] == [
-        {"message": "Hi"},
-        {"message": "More", "session_id": SESSION},
-        {"message": "End", "session_id": SESSION},
-    ]
-    history = tmp_path / "chat_history"
-    assert history.read_text().split() == ["Hi", "More", "End"]
-    assert history.stat().st_mode & 0o777 == 0o600

@@ -10,17 +10,29 @@ from polyagent.adapters.cli.exits import Failed
 class Page:
     """What a person sees: the answer, and the notes beside it."""
 
-    def __init__(self, *, live: bool = True) -> None:
+    def __init__(self, *, live: bool = True, verbose: bool = False) -> None:
+        self.live = live
         self.answer = ""
         self.notes: list[str] = []
-        self.transcript = Transcript(self._write, self.notes.append, live=live)
+        self.waits = 0
+        self.transcript = Transcript(self, verbose=verbose)
 
     def show(self, *shown: dict[str, Any]) -> None:
         for event in shown:
             self.transcript.show(event)
 
-    def _write(self, text: str) -> None:
+    def wait(self) -> None:
+        self.waits += 1
+
+    def write(self, text: str) -> None:
         self.answer += text
+
+    def finish(self) -> None:
+        if self.answer and not self.answer.endswith("\n"):
+            self.answer += "\n"
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def delta(text: str) -> dict[str, Any]:
@@ -129,12 +141,37 @@ def test_a_model_cannot_steer_the_terminal() -> None:
     assert page.answer == "a[2Jbc\td\n"
 
 
-def test_the_session_is_remembered() -> None:
+def test_what_happens_in_child_runs_is_left_out() -> None:
     page = Page()
 
-    page.show({**delta("x"), "session_id": "s1"})
+    page.show({**delta("Hel"), "path": ["r2"]}, {"type": "run.failed", "path": ["r2"]})
 
-    assert page.transcript.session_id == "s1"
+    assert page.answer == ""
+
+
+def test_thinking_is_said_once_a_message() -> None:
+    page = Page()
+    thought = {"type": "reasoning.delta", "step": 1, "text": "Hm"}
+
+    page.show(thought, thought, delta("a"), completed("a"), thought)
+
+    assert page.notes == ["it thinks", "it thinks"]
+
+
+def test_the_verbose_are_told_what_it_took() -> None:
+    page, quiet = Page(verbose=True), Page()
+    usage = {"input_tokens": 12, "output_tokens": 30}
+    told = [
+        {"type": "usage", "step": 1, "model": "big", "usage": usage},
+        {"type": "run.completed", "run_id": "r1", "message_id": None, "usage": usage},
+    ]
+
+    page.show(*told)
+    quiet.show(*told)
+
+    (note,) = page.notes
+    assert note.endswith(" s, 12 + 30 tokens, big, run r1")
+    assert quiet.notes == []
 
 
 def test_events_are_read_however_their_bytes_are_cut() -> None:

@@ -34,7 +34,7 @@ class TerminalConsole:
             click.echo(text, err=self._err)
             return
         self._step, self._since = text, time.monotonic()
-        self._spinner = _spinner(text)
+        self._spinner = spinner(text)
         self._spinner.start()
 
     def warn(self, text: str) -> None:
@@ -64,10 +64,10 @@ class TerminalConsole:
         click.echo(f"{self._step} ({time.monotonic() - self._since:.1f} s)")
 
 
-def _spinner(text: str) -> Spinner:
+def spinner(text: str) -> Spinner:
     from rich.console import Console
     from rich.markup import escape
 
     console = Console()
-    spinner = "dots" if console.encoding.startswith("utf") else "line"
-    return console.status(escape(text), spinner=spinner)
+    kind = "dots" if console.encoding.startswith("utf") else "line"
+    return console.status(escape(text), spinner=kind)

@@ -1,5 +1,6 @@
 """Exit codes: 0, 1 it failed while running, 2 wrong usage, 3 wrong configuration or environment."""
 
+import os
 from typing import Any
 
 import rich_click as click
@@ -33,6 +34,8 @@ class Commands(click.RichGroup):
     """Tells an error of ours in one line on stderr and ends with the code that fits it."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        if os.environ.get("NO_COLOR"):  # https://no-color.org
+            ctx.color = False
         try:
             return super().invoke(ctx)
         except PolyAgentError as error:

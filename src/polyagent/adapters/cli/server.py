@@ -14,6 +14,7 @@ from polyagent.domain.health import Health
 
 SILENCE_S = 45.0  # a stream says something every 15 s
 DIRECT = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}  # past any proxy
+AGENT = "agent/"
 AWAY = frozenset({502, 503, 504})
 
 
@@ -22,7 +23,15 @@ class Lost(Unavailable):
 
 
 class Away(Lost):
-    """No server answers, or not now: nothing was done."""
+    """No server answers, or not now: nothing was done. `may_return`: it may be starting again."""
+
+    may_return = True
+
+
+class ModelAway(Away):
+    """The server is there, the model service is not."""
+
+    may_return = False
 
 
 class Server:
@@ -34,6 +43,7 @@ class Server:
         self._url = url
         self._new_token = token
         self._token: str | None = None
+        self.was_reached = False
 
     def __enter__(self) -> Self:
         return self
@@ -49,16 +59,46 @@ class Server:
         except msgspec.DecodeError as error:
             raise self._stranger() from error
 
+    def agents(self) -> Iterator[dict[str, Any]]:
+        return self._items("/api/v1/agents")
+
     def agent_named(self, name: str) -> UUID:
         """Raises `Failed` if there is no such agent."""
+        for agent in self.agents():
+            if agent["name"] == name:
+                return UUID(agent["id"])
+        raise Failed(f"There is no agent named {name}.")
+
+    def models(self) -> list[str]:
+        """Return the names of the models that answer as themselves."""
+        listed = self._json("GET", "/v1/models")["data"]
+        return [model["id"] for model in listed if not model["id"].startswith(AGENT)]
+
+    def last_sessions(self) -> list[dict[str, Any]]:
+        """Return sessions, the one that was used last first; of very many the newest."""
+        page = self._json("GET", "/api/v1/chat/sessions", params={"limit": "100"})
+        found: list[dict[str, Any]] = page["items"]
+        return sorted(found, key=lambda session: str(session["updated_at"]), reverse=True)
+
+    def session(self, session_id: str) -> dict[str, Any]:
+        """Raises `Failed` if there is no such session."""
+        try:
+            found: dict[str, Any] = self._json("GET", f"/api/v1/chat/sessions/{UUID(session_id)}")
+        except ValueError:
+            raise Failed(f"There is no session {session_id}; /sessions lists them.") from None
+        return found
+
+    def messages(self, session_id: str) -> Iterator[dict[str, Any]]:
+        return self._items(f"/api/v1/chat/sessions/{session_id}/messages")
+
+    def _items(self, path: str) -> Iterator[dict[str, Any]]:
+        """Yield what a list holds, page after page."""
         cursor: dict[str, str] = {}
         while True:
-            page = self._json("GET", "/api/v1/agents", params={"limit": "100", **cursor})
-            for agent in page["items"]:
-                if agent["name"] == name:
-                    return UUID(agent["id"])
+            page = self._json("GET", path, params={"limit": "100", **cursor})
+            yield from page["items"]
             if not page["next_cursor"]:
-                raise Failed(f"There is no agent named {name}.")
+                return
             cursor = {"cursor": page["next_cursor"]}
 
     def cancel(self, run_id: str) -> None:
@@ -102,10 +142,13 @@ class Server:
         """Raises `Away`, and `Failed` for what is refused."""
         response = self._authorised(request, stream=stream)
         if response.is_success:
+            self.was_reached = True
             return response
         response.read()
-        kind = Away if response.status_code in AWAY else Failed
-        raise kind(_problem(response))
+        detail, code = _problem(response)
+        if response.status_code not in AWAY:
+            raise Failed(detail)
+        raise ModelAway(detail) if code.startswith("model_service") else Away(detail)
 
     def _authorised(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
         """Send with a token, and once more with a new one if that has run out."""
@@ -140,9 +183,10 @@ def _is_stream(response: httpx.Response) -> bool:
     return kind.startswith("text/event-stream")
 
 
-def _problem(response: httpx.Response) -> str:
-    """Return what an answer in the form of RFC 9457 says, else its status."""
+def _problem(response: httpx.Response) -> tuple[str, str]:
+    """Return detail and code of an answer in the form of RFC 9457, else its status and no code."""
     try:
-        return str(response.json()["detail"])
+        problem = response.json()
+        return str(problem["detail"]), str(problem.get("code", ""))
     except (ValueError, KeyError, TypeError):
-        return f"The server answered {response.status_code} {response.reason_phrase}."
+        return f"The server answered {response.status_code} {response.reason_phrase}.", ""

@@ -1,7 +1,7 @@
 """Following one run to its end, across broken connections."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,12 +19,14 @@ LAST = frozenset({"run.completed", "run.failed", "run.cancelled"})
 class Answering:
     """One ask and the events of its run: it goes on where it was once the server is back.
 
-    What happens in child runs is left out: their parent tells what comes of it.
+    `waits` is called when it begins to wait for the server. Where no server was reached yet there is
+    no such waiting.
     """
 
-    def __init__(self, server: Server, ask: Mapping[str, Any]) -> None:
+    def __init__(self, server: Server, ask: Mapping[str, Any], waits: Callable[[], object]) -> None:
         self._server = server
         self._ask = ask
+        self._waits = waits
         self._key = str(new_id())
         self._after = 0
         self._asked = False
@@ -34,16 +36,27 @@ class Answering:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Raises `Failed` for what is refused, `Lost` if there is no server, or none for a minute."""
+        waiting = False
         while not self._ended:
             try:
                 yield from self._read()
+                waiting = False
             except Lost as lost:
-                hopeless = isinstance(lost, Away) and not self._asked
-                if hopeless or time.monotonic() - self._heard_at > PATIENCE_S:
+                if self._is_hopeless(lost):
                     raise
-                self._asked = True
+                if not waiting:
+                    self._waits()
+                waiting = True
             if not self._ended:
                 time.sleep(PAUSE_S)
+
+    def _is_hopeless(self, lost: Lost) -> bool:
+        if time.monotonic() - self._heard_at > PATIENCE_S:
+            return True
+        if not isinstance(lost, Away):
+            self._asked = True  # it may have been: only the same key tells
+            return False
+        return not self._asked and not (self._server.was_reached and lost.may_return)
 
     def cancel(self) -> None:
         """Cancel the run; before its id is known there is nothing to name."""
@@ -58,9 +71,8 @@ class Answering:
                 if event["id"] <= self._after:
                     continue
                 self._after = event["id"]
-                if not event["path"]:
-                    self._ended = event["type"] in LAST
-                    yield event
+                self._ended = not event["path"] and event["type"] in LAST
+                yield event
 
     def _connection(self) -> AbstractContextManager[httpx.Response]:
         """Ask, with the same key however often: until the run's id is known there is no other way."""

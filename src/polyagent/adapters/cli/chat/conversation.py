@@ -1,54 +1,68 @@
 """Asks that follow one another in one session."""
 
-import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 from uuid import UUID
 
-import rich_click as click
-
 from polyagent.adapters.cli.chat.answering import Answering
-from polyagent.adapters.cli.chat.transcript import Transcript
+from polyagent.adapters.cli.chat.images import Image
 from polyagent.adapters.cli.exits import Failed
 from polyagent.adapters.cli.server import Server
 
 BUILTIN = ("general", "code", "research")
 
 
+class Teller(Protocol):
+    """Tells the events of one run."""
+
+    def show(self, event: dict[str, Any]) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Conversation:
-    def __init__(self, server: Server, *, agent: str | None, session_id: UUID | None) -> None:
+    """`session_id` None: the next ask begins a session; `images` go with the next ask."""
+
+    def __init__(self, server: Server, teller: Callable[[], Teller]) -> None:
         self._server = server
-        self._agent = _agent(server, agent) if agent else {}
-        self._session_id = str(session_id) if session_id else None
+        self._teller = teller
+        self._agent: dict[str, Any] = {}
+        self.model: str | None = None
+        self.session_id: str | None = None
+        self.images: list[Image] = []
+
+    def choose_agent(self, named: str) -> None:
+        """Take a built-in type, an id or a name. Raises `Failed` if there is no such agent."""
+        if named in BUILTIN:
+            self._agent = {"agent_type": named}
+            return
+        try:
+            self._agent = {"agent_id": str(UUID(named))}
+        except ValueError:
+            self._agent = {"agent_id": str(self._server.agent_named(named))}
 
     def say(self, text: str) -> None:
         """Ask and show the answer; Ctrl-C cancels the run. Raises `Failed`, `Lost`."""
-        ask = {**self._agent, "message": text}
-        if self._session_id is not None:
-            ask["session_id"] = self._session_id
-        answering = Answering(self._server, ask)
-        transcript = Transcript(_write, _note, live=sys.stdout.isatty())
+        teller = self._teller()
+        waits = "the server is away: waiting for it"
+        answering = Answering(self._server, self._ask(text), lambda: teller.note(waits))
         try:
             for event in answering.events():
-                transcript.show(event)
+                self.session_id = event.get("session_id") or self.session_id
+                self.images = []
+                teller.show(event)
         except KeyboardInterrupt:
             answering.cancel()
             raise Failed("Interrupted.") from None
         finally:
-            self._session_id = transcript.session_id or self._session_id
+            teller.close()
 
-
-def _agent(server: Server, named: str) -> dict[str, Any]:
-    if named in BUILTIN:
-        return {"agent_type": named}
-    try:
-        return {"agent_id": str(UUID(named))}
-    except ValueError:
-        return {"agent_id": str(server.agent_named(named))}
-
-
-def _write(text: str) -> None:
-    click.echo(text, nl=False)
-
-
-def _note(text: str) -> None:
-    click.secho(f"[{text}]", dim=True, err=True)
+    def _ask(self, text: str) -> dict[str, Any]:
+        text = text.encode(errors="surrogateescape").decode(errors="replace")
+        images = [image.part() for image in self.images]
+        message = [{"type": "text", "text": text}, *images] if images else text
+        named = {"session_id": self.session_id, "model": self.model}
+        chosen = {name: value for name, value in named.items() if value is not None}
+        return {**self._agent, **chosen, "message": message}

@@ -1,25 +1,35 @@
 """What was typed before, kept beside the data it is about."""
 
+import os
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-MAX_LINES = 1000
+MAX_ENTRIES = 1000
 
 
-@contextmanager
-def remembered(path: Path) -> Iterator[None]:
-    """Give `input` a history that lasts; where there can be none, none."""
-    try:
-        import readline
-    except ImportError:  # Windows
-        yield
-        return
-    with suppress(OSError):
-        readline.read_history_file(path)
-    readline.set_history_length(MAX_LINES)
-    try:
-        yield
-    finally:
+class History:
+    """A file with one entry a line; line ends within one are written as in Python."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def entries(self) -> Iterator[str]:
+        """Yield the last ones, oldest first; where none can be read, none."""
+        with suppress(OSError), self._path.open(encoding="utf-8", errors="replace") as file:
+            for line in deque(file, MAX_ENTRIES):
+                yield _unescaped(line.rstrip("\n"))
+
+    def add(self, entry: str) -> None:
+        """Keep it for the next talk, unless that cannot be."""
+        line = entry.replace("\\", "\\\\").replace("\n", "\\n").encode(errors="replace") + b"\n"
         with suppress(OSError):
-            readline.write_history_file(path)
+            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(fd, "wb") as file:
+                file.write(line)
+
+
+def _unescaped(line: str) -> str:
+    parts = line.split("\\\\")
+    return "\\".join(part.replace("\\n", "\n") for part in parts)

@@ -1,11 +1,12 @@
 """A run's events as text for a person."""
 
 import re
-from collections.abc import Callable
+import time
 from typing import Any
 
 import msgspec
 
+from polyagent.adapters.cli.chat.pages import Page
 from polyagent.adapters.cli.exits import Failed
 
 MAX_ARGUMENTS = 120
@@ -14,68 +15,96 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Transcript:
-    """`write` gets the answer, `note` whole lines about how it comes.
+    """Writes the answer on a page, with notes about how it comes; `verbose`: and what it took.
 
-    Not `live`, only text that is final is written: pieces of it may turn out void when another
-    process takes the run over. Control characters are dropped: a model must not steer a terminal.
+    On a page that is not live only text that is final is written: pieces of it may turn out void when
+    another process takes the run over. What happens in child runs is left out: their parent tells
+    what comes of it. Control characters are dropped: a model must not steer a terminal.
     """
 
-    def __init__(
-        self, write: Callable[[str], object], note: Callable[[str], object], *, live: bool
-    ) -> None:
-        self._write = write
-        self._note = note
-        self._live = live
+    def __init__(self, page: Page, *, verbose: bool = False) -> None:
+        self._page = page
+        self._verbose = verbose
+        self._began_s = time.monotonic()
         self._shown = ""
-        self.session_id: str | None = None
+        self._thinking = False
+        self._model: str | None = None
+        page.wait()
 
     def show(self, event: dict[str, Any]) -> None:
         """Raises `Failed` for the end of a run that did not complete."""
-        self.session_id = event.get("session_id") or self.session_id
+        if event.get("path"):
+            return
         match event:
-            case {"type": "message.delta", "text": text} if self._live:
-                self._shown += text
-                self._write(_safe(text))
+            case {"type": "message.delta", "text": text}:
+                self._grow(text)
             case {"type": "message.completed", "message": {"content": content}}:
                 self._complete(content)
-            case {"type": "run.queued", "position": position}:
-                self._note(f"waiting at position {position}")
-            case {"type": "run.resumed", "reason": reason}:
-                self._resume(reason)
-            case {"type": "tool.called", "name": name, "arguments": arguments}:
-                self._note(f"{name} {_short(arguments)}")
-            case {"type": "tool.completed", "state": state} if state != "done":
-                self._note(f"{state}: {_short(event.get('error'))}")
+            case {"type": "run.completed", "usage": usage}:
+                self._sum_up(event.get("run_id"), usage)
             case {"type": "run.failed", "code": code, "detail": detail}:
-                self._break()
+                self.close()
                 raise Failed(f"{detail} ({code})")
             case {"type": "run.cancelled"}:
-                self._break()
+                self.close()
                 raise Failed("The run was cancelled.")
+            case _:
+                self._remark(event)
+
+    def _remark(self, event: dict[str, Any]) -> None:
+        match event:
+            case {"type": "reasoning.delta"} if not self._thinking:
+                self._thinking = True
+                self.note("it thinks")
+            case {"type": "run.queued", "position": position}:
+                self.note(f"waiting at position {position}")
+            case {"type": "run.resumed", "reason": reason}:
+                self.close()
+                self.note(f"the run goes on ({reason}); an unfinished message begins anew")
+            case {"type": "context.compacted", "messages": messages}:
+                self.note(f"{messages} older messages were summarised")
+            case {"type": "tool.called", "name": name, "arguments": arguments}:
+                self.note(f"{name} {_short(arguments)}")
+            case {"type": "tool.completed", "state": state} if state != "done":
+                self.note(f"{state}: {_short(event.get('error'))}")
+            case {"type": "usage", "model": model}:
+                self._model = model
+
+    def note(self, text: str) -> None:
+        self._page.note(safe(text))
+
+    def close(self) -> None:
+        """End what is shown as it is."""
+        self._page.finish()
+        self._shown = ""
+
+    def _grow(self, text: str) -> None:
+        self._thinking = False
+        if self._page.live:
+            self._shown += text
+            self._page.write(safe(text))
 
     def _complete(self, content: str) -> None:
         """Write what is still missing of a message, all of it where what was shown is void."""
         if not content.startswith(self._shown):
-            self._break()
-        rest = content.removeprefix(self._shown)
-        self._shown = ""
-        if content:
-            self._write(f"{_safe(rest)}\n")
+            self.close()
+        if rest := content.removeprefix(self._shown):
+            self._page.write(safe(rest))
+        self.close()
 
-    def _resume(self, reason: str) -> None:
-        self._break()
-        self._note(f"the run goes on ({reason}); an unfinished message begins anew")
-
-    def _break(self) -> None:
-        if self._shown:
-            self._write("\n")
-        self._shown = ""
+    def _sum_up(self, run_id: str | None, usage: dict[str, Any]) -> None:
+        self.close()
+        if self._verbose:
+            seconds = time.monotonic() - self._began_s
+            tokens = f"{usage.get('input_tokens', 0)} + {usage.get('output_tokens', 0)} tokens"
+            told = (f"{seconds:.1f} s", tokens, self._model, f"run {run_id}")
+            self.note(", ".join(filter(None, told)))
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     return _CONTROLS.sub("", text)
 
 
 def _short(value: object) -> str:
-    text = _safe(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    text = safe(value if isinstance(value, str) else msgspec.json.encode(value).decode())
     return text if len(text) <= MAX_ARGUMENTS else f"{text[:MAX_ARGUMENTS]}..."

@@ -1,0 +1,147 @@
+"""Where an answer is shown: a terminal, a pipe, a script."""
+
+import os
+import sys
+import time
+from typing import Protocol
+
+import rich_click as click
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.segment import Segment
+
+from polyagent.adapters.cli.chat.blocks import whole_blocks
+from polyagent.adapters.cli.console import Spinner, spinner
+
+REFRESH_S = 0.08
+CODE_THEME = "ansi_dark"  # the terminal's own colours, no background
+
+
+class Page(Protocol):
+    @property
+    def live(self) -> bool:
+        """Say whether pieces are shown that may turn out void."""
+
+    def wait(self) -> None:
+        """Show that an answer is awaited."""
+
+    def write(self, text: str) -> None: ...
+
+    def finish(self) -> None:
+        """End the message that was begun, if one was."""
+
+    def note(self, text: str) -> None:
+        """Show a line about how the answer comes."""
+
+
+def page(*, plain: bool) -> Page:
+    """Return the page for the terminal or the pipe that stdout is."""
+    is_terminal = sys.stdout.isatty()
+    if plain or not is_terminal or os.environ.get("TERM") == "dumb":
+        return PlainPage(live=is_terminal)
+    return MarkdownPage()
+
+
+class PlainPage:
+    """The answer as it stands."""
+
+    def __init__(self, *, live: bool) -> None:
+        self.live = live
+        self._begun = False
+
+    def wait(self) -> None: ...
+
+    def write(self, text: str) -> None:
+        click.echo(text, nl=False)
+        self._begun = True
+
+    def finish(self) -> None:
+        if self._begun:
+            click.echo()
+        self._begun = False
+
+    def note(self, text: str) -> None:
+        click.secho(f"[{text}]", dim=True, err=True)
+
+
+class MarkdownPage:
+    """The answer as a person reads it: what is whole stays, the last block is drawn anew as it grows."""
+
+    live = True
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._text = ""
+        self._begun = False
+        self._drawing: Live | None = None
+        self._spinner: Spinner | None = None
+        self._drawn_at = 0.0
+
+    def wait(self) -> None:
+        if self._spinner is None:
+            self._spinner = spinner("")
+            self._spinner.start()
+
+    def write(self, text: str) -> None:
+        self._text += text
+        whole, self._text = whole_blocks(self._text)
+        if whole:
+            self._settle(whole)
+        self._draw()
+
+    def finish(self) -> None:
+        text, self._text = self._text, ""
+        if text.strip():
+            self._settle(text)
+        self._clear()
+        self._begun = False
+
+    def note(self, text: str) -> None:
+        self._clear()
+        click.secho(f"[{text}]", dim=True, err=True)
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        if now - self._drawn_at < REFRESH_S or not self._text.strip():
+            return
+        self._drawn_at = now
+        if self._drawing is None:
+            self._clear()
+            self._drawing = Live(console=self._console, auto_refresh=False, transient=True)
+            self._drawing.start()
+        self._drawing.update(Tail(self._text, apart=self._begun), refresh=True)
+
+    def _settle(self, text: str) -> None:
+        self._clear()
+        if self._begun:
+            self._console.print()
+        self._begun = True
+        self._console.print(_markdown(text))
+
+    def _clear(self) -> None:
+        if self._spinner is not None:
+            self._spinner.stop()
+        if self._drawing is not None:
+            self._drawing.stop()
+        self._spinner = self._drawing = None
+        self._drawn_at = 0.0
+
+
+class Tail:
+    """The last lines of a text, as many as the terminal has."""
+
+    def __init__(self, text: str, *, apart: bool) -> None:
+        self._text = text
+        self._apart = apart
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(_markdown(self._text), options, pad=False)
+        lines = [[], *lines] if self._apart else lines
+        for line in lines[-max(1, console.height - 1) :]:
+            yield from line
+            yield Segment.line()
+
+
+def _markdown(text: str) -> Markdown:
+    return Markdown(text, code_theme=CODE_THEME, hyperlinks=False)
