@@ -29,6 +29,7 @@ from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
+from polyagent.ports.schemas import Schemas
 from polyagent.ports.search import Search
 from polyagent.ports.signals import Signals
 from polyagent.ports.store import Accounts, Agents, Sessions, Store, Transaction
@@ -95,6 +96,7 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Outbound: _all(Raises(FetchFailed), "fetch")
     | _all(NeverFails("it is computed"), "require_allowed"),
     Runs: _all(AWAY, "ground admit replayed get list events cancel tails journaled latest"),
+    Schemas: _all(NeverFails("it computes"), "require_sound misfit"),
     Search: _all(Raises(ToolFailed), "__call__"),
     Accounts: _all(AWAY, "add by_id by_login list logged_in set_password is_empty"),
     Agents: _all(AWAY, "add get list change delete versions at_version"),

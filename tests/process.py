@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+from polyagent.adapters.jsonschema.schemas import RustSchemas
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.outbound import MemoryOutbound
 from polyagent.adapters.memory.signals import MemorySignals
@@ -21,6 +22,7 @@ from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
+from polyagent.ports.schemas import Schemas
 from polyagent.ports.signals import Signals
 from polyagent.ports.store import Store
 from polyagent.ports.tools import Tools
@@ -92,8 +94,9 @@ class Process:
         backlog: Backlog = faulty(Backlog, ground.backlog(), plan)
         models: Models = faulty(Models, ScriptModels(ground.clock, ground.pace_s), plan)
         tools: Tools = faulty(Tools, ScriptTools(ground.clock, ground.pace_s, ledger, name), plan)
+        schemas: Schemas = faulty(Schemas, RustSchemas(), plan)
         meter = PrometheusMeter()
-        execute = _Execution(journal, models, tools, events, clock, meter, DEFAULTS)
+        execute = _Execution(journal, models, tools, events, clock, meter, schemas, DEFAULTS)
         self.local = LocalExecutor(
             execute,
             journal,
@@ -107,7 +110,7 @@ class Process:
         )
         executor: Executor = faulty(Executor, self.local, plan)
         web: Outbound = faulty(Outbound, MemoryOutbound(), plan)
-        self.send = SendChat(runs, executor, models, tools, web, IMAGES)
+        self.send = SendChat(runs, executor, models, tools, web, IMAGES, schemas)
         self.follow = FollowRun(runs, events, clock)
         self.manage = ManageRuns(runs, executor)
         self.sessions = ManageSessions(store, executor)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+from polyagent.adapters.jsonschema.schemas import RustSchemas
 from polyagent.adapters.memory.backlog import MemoryBacklog
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.journal import MemoryJournal
@@ -89,6 +90,7 @@ class World:
         self.clock = SystemClock()
         self.models = models
         self.tools = Toolbox()
+        self.schemas = RustSchemas()
         self.runs = MemoryRuns(state, self.clock)
         self.journal = MemoryJournal(state, self.clock)
         self.events = MemoryEvents(120, self.clock)
@@ -103,6 +105,7 @@ class World:
             self.events,
             self.clock,
             PrometheusMeter(),
+            self.schemas,
             defaults,
         )
         self.executor = LocalExecutor(
@@ -118,7 +121,7 @@ class World:
         )
         self.web = MemoryOutbound()
         self.send = SendChat(
-            self.runs, self.executor, self.models, self.tools, self.web, IMAGE_LIMITS
+            self.runs, self.executor, self.models, self.tools, self.web, IMAGE_LIMITS, self.schemas
         )
         self.follow = FollowRun(self.runs, self.events, self.clock)
         self.manage = ManageRuns(self.runs, self.executor)

@@ -14,6 +14,7 @@ from litestar import Litestar
 from polyagent.adapters.functions.provider import FunctionsProvider
 from polyagent.adapters.http.app import build
 from polyagent.adapters.http.drain import Drain
+from polyagent.adapters.jsonschema.provider import SchemasProvider
 from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.memory.provider import (
     LiveLogsProvider,
@@ -106,6 +107,7 @@ class House:
             MemoryEventsProvider(),
             LiveLogsProvider(),
             WebProvider(),
+            SchemasProvider(),
             FunctionsProvider(),
             WorkerProvider(),
             UseCaseProvider(),

@@ -2,17 +2,20 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from polyagent.adapters.openai.knowing.habits import Habits
 from polyagent.domain.chat import ImagePart, TextPart
 from polyagent.domain.errors import ModalityUnsupported, ModelServiceRefused
 from polyagent.domain.model import Prompt, PromptMessage
+from polyagent.domain.response_format import JsonObject, JsonSchema
 from tests.model_service import ModelService
 from tests.openai.caller import answer, ask, caller, text_of
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 FORMAT = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA}}
+WANTED = msgspec.convert(FORMAT, JsonSchema)
 IMAGE = ImagePart(data="AAAA")
 
 
@@ -33,7 +36,7 @@ async def test_a_format_that_is_refused_is_asked_for_in_words(
 ) -> None:
     async with ModelService(refuses=refuses) as service, caller(service.url) as models:
         for _ in range(2):
-            assert text_of(await answer(models, ask("say {}", response_format=FORMAT))) == "{} "
+            assert text_of(await answer(models, ask("say {}", response_format=WANTED))) == "{} "
 
         formats = [request.get("response_format") for request in service.requests]
         system = [m["content"] for m in service.requests[-1]["messages"] if m["role"] == "system"]
@@ -46,8 +49,8 @@ async def test_a_format_that_is_refused_is_asked_for_in_words(
 
 async def test_a_service_that_takes_schemas_but_no_plain_json_gets_both_right() -> None:
     async with ModelService(refuses=("json_object",)) as service, caller(service.url) as models:
-        await answer(models, ask("say {}", response_format={"type": "json_object"}))
-        await answer(models, ask("say {}", response_format=FORMAT))
+        await answer(models, ask("say {}", response_format=JsonObject()))
+        await answer(models, ask("say {}", response_format=WANTED))
 
         assert service.requests[1]["messages"][0]["content"].startswith("Answer with one JSON")
         assert service.requests[2]["response_format"] == FORMAT
@@ -55,8 +58,8 @@ async def test_a_service_that_takes_schemas_but_no_plain_json_gets_both_right() 
 
 async def test_the_instruction_stands_behind_the_system_message() -> None:
     system = PromptMessage(role="system", parts=(TextPart("Be kind."),))
-    plain = ask("say {}", response_format=FORMAT)
-    prompt = Prompt(messages=(system, *plain.messages), response_format=FORMAT)
+    plain = ask("say {}", response_format=WANTED)
+    prompt = Prompt(messages=(system, *plain.messages), response_format=WANTED)
     async with ModelService(refuses=("json_schema",)) as service, caller(service.url) as models:
         await answer(models, prompt)
 
@@ -70,7 +73,7 @@ async def test_the_instruction_stands_behind_the_system_message() -> None:
 async def test_a_schema_that_is_refused_teaches_nothing_about_the_next() -> None:
     async with ModelService(refuses=("bad_schema",)) as service, caller(service.url) as models:
         for _ in range(2):
-            await answer(models, ask("say {}", response_format=FORMAT))
+            await answer(models, ask("say {}", response_format=WANTED))
 
         assert [request["response_format"]["type"] for request in service.requests] == [
             "json_schema",
@@ -142,6 +145,6 @@ async def test_a_refusal_without_a_reason_that_we_know_ends_the_call(
 ) -> None:
     async with caller(service.url) as models:
         with pytest.raises(ModelServiceRefused):
-            await answer(models, ask("refuse 400 {}", response_format=FORMAT))
+            await answer(models, ask("refuse 400 {}", response_format=WANTED))
 
     assert len(service.requests) == 1

@@ -13,7 +13,7 @@ from polyagent.domain.errors import ModalityUnsupported
 from polyagent.ports.models import Models
 from tests.model_service import ModelService
 from tests.openai.caller import TOOL, answer, ask, caller
-from tests.openai.test_adapting import IMAGE, seen
+from tests.openai.test_adapting import IMAGE, WANTED, seen
 
 
 async def until(reached: Callable[[], bool]) -> None:
@@ -98,7 +98,7 @@ async def test_health_tells_what_was_taken_and_refused() -> None:
     refusing = ModelService(refuses=("images", "json_schema"))
     async with refusing as service, caller(service.url) as models:
         await answer(models, ask("say hi", tools=(TOOL,)))
-        await answer(models, ask("say {}", response_format={"type": "json_schema"}))
+        await answer(models, ask("say {}", response_format=WANTED))
         with pytest.raises(ModalityUnsupported):
             await answer(models, seen((TextPart("say hi"), IMAGE)))
         facts = await facts_of(models)

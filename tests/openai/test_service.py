@@ -14,6 +14,7 @@ from polyagent.domain.errors import (
     ToolsRefused,
 )
 from polyagent.domain.model import Prompt, PromptCall, PromptMessage
+from polyagent.domain.response_format import JsonObject
 from polyagent.ports.models import Models
 from tests.model_service import ModelService
 from tests.openai.caller import TOOL, answer, ask, caller, end_of, stub, text_of
@@ -145,7 +146,7 @@ async def test_settings_are_sent_under_the_services_names(
 ) -> None:
     settings = ModelSettings(temperature=0.5, max_output_tokens=7, seed=1, stop=("x",))
 
-    await answer(models, ask("say hi", settings=settings, response_format={"type": "json_object"}))
+    await answer(models, ask("say hi", settings=settings, response_format=JsonObject()))
 
     sent = service.requests[0]
     assert (sent["temperature"], sent["max_tokens"], sent["seed"], sent["stop"]) == (

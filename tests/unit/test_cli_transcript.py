@@ -161,7 +161,7 @@ def test_thinking_is_said_once_a_message() -> None:
 def test_the_verbose_are_told_what_it_took() -> None:
     page, quiet = Page(verbose=True), Page()
     usage = {"input_tokens": 12, "output_tokens": 30}
-    told = [
+    told: list[dict[str, Any]] = [
         {"type": "usage", "step": 1, "model": "big", "usage": usage},
         {"type": "run.completed", "run_id": "r1", "message_id": None, "usage": usage},
     ]

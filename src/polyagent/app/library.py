@@ -54,6 +54,7 @@ def memory_container(
 
 def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
     from polyagent.adapters.functions.provider import FunctionsProvider
+    from polyagent.adapters.jsonschema.provider import SchemasProvider
     from polyagent.adapters.memory.provider import LiveLogsProvider
     from polyagent.adapters.system.provider import SystemProvider
     from polyagent.adapters.telemetry.provider import TelemetryProvider
@@ -71,6 +72,7 @@ def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
             *adapters,
             LiveLogsProvider(),
             WebProvider(),
+            SchemasProvider(),
             FunctionsProvider(own.tools),
             WorkerProvider(),
             UseCaseProvider(),

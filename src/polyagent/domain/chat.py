@@ -4,7 +4,7 @@ import binascii
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,7 @@ from polyagent.domain.agent import (
     ToolNames,
 )
 from polyagent.domain.errors import AgentGone, NotFound
+from polyagent.domain.response_format import ResponseFormat
 from polyagent.domain.tool import ToolCall
 
 Content = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000_000)]
@@ -179,7 +180,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     priority: Annotated[int, msgspec.Meta(ge=0, le=9)] = 5
     policy: Policy = "enqueue"
     document_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=1000)] = ()
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
     end_user: EndUser | None = None
     metadata: Metadata = msgspec.field(default_factory=dict)
 

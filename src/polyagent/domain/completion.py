@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from polyagent.domain.agent import Agent, Metadata, ModelSettings
 from polyagent.domain.chat import Part
 from polyagent.domain.model import PromptMessage, ToolChoice
+from polyagent.domain.response_format import ResponseFormat
 from polyagent.domain.tool import Tool
 
 AGENT = "agent/"
@@ -27,7 +27,7 @@ class CompletionAsk(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
     end_user: str | None = None
     metadata: Metadata = msgspec.field(default_factory=dict)
 

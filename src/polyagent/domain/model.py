@@ -6,6 +6,7 @@ import msgspec
 
 from polyagent.domain.agent import ModelSettings
 from polyagent.domain.chat import Part
+from polyagent.domain.response_format import ResponseFormat
 from polyagent.domain.tool import Tool
 from polyagent.domain.usage import Usage
 
@@ -43,7 +44,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     settings: ModelSettings = ModelSettings()
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from polyagent.domain.event import (
     UsageReported,
 )
 from polyagent.domain.model import PromptMessage, ToolChoice
+from polyagent.domain.response_format import ResponseFormat
 from polyagent.domain.tool import Tool, ToolCall
 from polyagent.domain.usage import Usage
 
@@ -69,7 +70,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tools_named: bool = False
     limits: Limits = Limits()
     in_doubt: InDoubt = "tell_model"
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
     given: tuple[PromptMessage, ...] = ()
     client_tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None

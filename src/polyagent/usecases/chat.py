@@ -10,11 +10,13 @@ from polyagent.domain.chat import Ask, FilePart, ImagePart, Part, any_elsewhere
 from polyagent.domain.errors import Conflict, Fault, Impossible, NotFound, NotSupported
 from polyagent.domain.ids import new_id
 from polyagent.domain.image import ImageLimits
+from polyagent.domain.response_format import SCHEMA_AT, JsonSchema, PlainText
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.runs import Ground, Runs
+from polyagent.ports.schemas import Schemas
 from polyagent.ports.tools import Tools
 from polyagent.usecases.admission import Admission
 from polyagent.usecases.checks import model_info, require_sight, require_tools
@@ -30,24 +32,28 @@ class SendChat:
         tools: Tools,
         outbound: Outbound,
         images: ImageLimits,
+        schemas: Schemas,
     ) -> None:
         self._runs = runs
         self._admission = Admission(runs, executor)
         self._models = models
         self._tools = tools
         self._take_images = TakeImages(outbound, images)
+        self._schemas = schemas
 
     async def __call__(
         self, actor: Actor, ask: Ask, *, key: IdempotencyKey | None = None
     ) -> Admitted:
         """Admit a run, and execute it here at once unless it must wait or is for the background.
 
-        Raises `NotFound` (session, agent, document), `AgentInactive`, `AgentGone`, `ToolUnknown`,
-        `ModelUnknown`, `ModelServiceMissing`, `ModalityUnsupported`, `NotSupported`, `SessionBusy`,
-        `IdempotencyKeyReused`, `Limited`, `StoreUnavailable`, and what `TakeImages` raises.
+        Raises `Invalid` (a schema), `NotFound` (session, agent, document), `AgentInactive`,
+        `AgentGone`, `ToolUnknown`, `ModelUnknown`, `ModelServiceMissing`, `ModalityUnsupported`,
+        `NotSupported`, `SessionBusy`, `IdempotencyKeyReused`, `Limited`, `StoreUnavailable`, and what `TakeImages` raises.
         """
         actor.require("chat")
         _require_supported(ask)
+        if isinstance(ask.response_format, JsonSchema):
+            self._schemas.require_sound(ask.response_format.json_schema.schema, SCHEMA_AT)
         if (before := await self._fetched_before(actor, ask, key)) is not None:
             return before
         try:
@@ -109,7 +115,7 @@ class SendChat:
             tools_named=bool(ask.tools) or (ask.tools is None and not agent.builtin),
             limits=agent.limits,
             in_doubt=agent.in_doubt,
-            response_format=ask.response_format,
+            response_format=None if ask.response_format == PlainText() else ask.response_format,
         )
 
 

@@ -22,11 +22,13 @@ from polyagent.domain.ids import new_id
 from polyagent.domain.image import ImageLimits
 from polyagent.domain.model import ModelInfo, PromptMessage
 from polyagent.domain.page import PageAsk
+from polyagent.domain.response_format import SCHEMA_AT, JsonSchema
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.runs import Ground, Runs
+from polyagent.ports.schemas import Schemas
 from polyagent.ports.store import Store
 from polyagent.usecases.admission import Admission
 from polyagent.usecases.checks import model_info, require_sight
@@ -44,9 +46,11 @@ class SendCompletion:
         models: Models,
         outbound: Outbound,
         images: ImageLimits,
+        schemas: Schemas,
     ) -> None:
         self._runs = runs
         self._models = models
+        self._schemas = schemas
         self._admission = Admission(runs, executor)
         self._take_images = TakeImages(outbound, images)
 
@@ -60,6 +64,8 @@ class SendCompletion:
         `Limited`, `StoreUnavailable`, and what `TakeImages` raises.
         """
         actor.require("chat")
+        if isinstance(ask.response_format, JsonSchema):
+            self._schemas.require_sound(ask.response_format.json_schema.schema, SCHEMA_AT)
         shown = [part for said in ask.given for part in said.parts]
         before = await self._runs.replayed(actor, key) if key and any_elsewhere(shown) else None
         if before is not None:

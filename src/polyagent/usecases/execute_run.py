@@ -9,11 +9,13 @@ from polyagent.ports.events import Events
 from polyagent.ports.executor import Control
 from polyagent.ports.journal import Journal
 from polyagent.ports.models import Models
+from polyagent.ports.schemas import Schemas
 from polyagent.ports.telemetry import Meter
 from polyagent.ports.tools import Tools
 from polyagent.usecases.execution.model_step import ModelStep
 from polyagent.usecases.execution.narrator import Narrator, settled
 from polyagent.usecases.execution.state import State
+from polyagent.usecases.execution.structured import StructuredAnswers
 from polyagent.usecases.execution.tool_step import ToolStep
 
 
@@ -28,6 +30,7 @@ class ExecuteRun:
         events: Events,
         clock: Clock,
         meter: Meter,
+        schemas: Schemas,
         defaults: RunDefaults,
     ) -> None:
         self._journal = journal
@@ -35,7 +38,8 @@ class ExecuteRun:
         self._clock = clock
         self._meter = meter
         self._defaults = defaults
-        self._model_step = ModelStep(models, tools, clock, meter)
+        structured = StructuredAnswers(schemas, clock, meter)
+        self._model_step = ModelStep(models, tools, clock, meter, structured)
         self._tool_step = ToolStep(tools, journal, clock)
 
     async def __call__(self, work: Work, control: Control) -> None:

@@ -7,10 +7,10 @@ import msgspec
 from polyagent.adapters.openai.knowing.habits import Habits, has_images
 from polyagent.adapters.openai.local import is_packaged, with_manners
 from polyagent.domain.chat import ImagePart, Part, TextPart, text_of
+from polyagent.domain.context import without_images
 from polyagent.domain.errors import ModalityUnsupported
 from polyagent.domain.model import Prompt, PromptMessage
-
-UNSEEN = TextPart("[An image that this model cannot see.]")
+from polyagent.domain.response_format import JsonSchema, ResponseFormat
 
 
 def body_of(prompt: Prompt, model: str, habits: Habits) -> bytes:
@@ -55,17 +55,12 @@ def _without_images(prompt: Prompt, model: str) -> Prompt:
     asked = next((m for m in reversed(prompt.messages) if m.role == "user"), None)
     if asked and has_images(asked):
         raise ModalityUnsupported(f"The model {model} takes no images: send text, or name another.")
-    return msgspec.structs.replace(prompt, messages=tuple(map(_unseen, prompt.messages)))
-
-
-def _unseen(message: PromptMessage) -> PromptMessage:
-    parts = tuple(UNSEEN if isinstance(part, ImagePart) else part for part in message.parts)
-    return msgspec.structs.replace(message, parts=parts)
+    return msgspec.structs.replace(prompt, messages=without_images(prompt.messages))
 
 
 def _with_instruction(prompt: Prompt) -> Prompt:
     """Say in the system message what the service takes no `response_format` for."""
-    instruction = TextPart(_instruction(prompt.response_format or {}))
+    instruction = TextPart(_instruction(prompt.response_format))
     first, *rest = prompt.messages
     if first.role == "system":
         told = msgspec.structs.replace(
@@ -76,12 +71,10 @@ def _with_instruction(prompt: Prompt) -> Prompt:
     return msgspec.structs.replace(prompt, messages=(told, *prompt.messages))
 
 
-def _instruction(asked: dict[str, Any]) -> str:
-    described = asked.get("json_schema")
-    schema = described.get("schema") if isinstance(described, dict) else None
-    if schema is None:
+def _instruction(asked: ResponseFormat | None) -> str:
+    if not isinstance(asked, JsonSchema):
         return "Answer with one JSON object and nothing else."
-    text = msgspec.json.encode(schema).decode()
+    text = msgspec.json.encode(asked.json_schema.schema).decode()
     return f"Answer with JSON and nothing else. It must fit this JSON Schema: {text}"
 
 

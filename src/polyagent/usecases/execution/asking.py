@@ -34,10 +34,11 @@ class Asking:
         self.shrinks = 0
 
     def begin(self) -> None:
-        """Begin the step's message; at the head of the first one stands what is missing."""
+        """Begin the step's message; at the head of the first one, unless it is JSON, stands what is missing."""
         run, spec = self._run, self._run.work.spec
         run.draft = self.draft = Draft(run.done + 1)
-        if spec.tools_named and spec.tools and not self.offered and run.done == 0:
+        is_without = spec.tools_named and spec.tools and not self.offered
+        if is_without and run.done == 0 and spec.response_format is None:
             run.narrator.say(self.draft.say(self._without_tools()))
 
     def _without_tools(self) -> str:
@@ -75,7 +76,7 @@ class Asking:
     def _messages(self) -> tuple[PromptMessage, ...]:
         run, spec = self._run, self._run.work.spec
         if spec.given:
-            return given_messages(spec.instructions, spec.given, run.steps)
+            return given_messages(spec.instructions, spec.given, (*run.steps, *run.rejected))
         most = result_tokens(self.window)
         return prompt_messages(spec.instructions, run.talk, result_tokens=most)
 

@@ -38,6 +38,10 @@ class Draft:
     def is_empty(self) -> bool:
         return not self._calls and not self.text.strip()
 
+    @property
+    def has_calls(self) -> bool:
+        return bool(self._calls)
+
     def add(self, delta: ModelDelta) -> EventBody | None:
         match delta:
             case TextDelta(text=text):

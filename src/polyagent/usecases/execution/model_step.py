@@ -29,6 +29,7 @@ from polyagent.usecases.execution.asking import Asking
 from polyagent.usecases.execution.compactor import Compactor
 from polyagent.usecases.execution.draft import Draft
 from polyagent.usecases.execution.state import State
+from polyagent.usecases.execution.structured import StructuredAnswers
 
 MAX_RETRIES = 2
 RETRY_PAUSE_S = 0.5
@@ -38,12 +39,20 @@ MAX_SHRINKS = 3
 class ModelStep:
     """Ask the model, show what it says, record it; a stream that breaks off is tried again."""
 
-    def __init__(self, models: Models, tools: Tools, clock: Clock, meter: Meter) -> None:
+    def __init__(
+        self,
+        models: Models,
+        tools: Tools,
+        clock: Clock,
+        meter: Meter,
+        structured: StructuredAnswers,
+    ) -> None:
         self._models = models
         self._tools = tools
         self._clock = clock
         self._meter = meter
         self._compactor = Compactor(models, clock, meter)
+        self._structured = structured
 
     async def __call__(self, run: State) -> bool:
         """Record the next step; True if it was the last one."""
@@ -51,6 +60,8 @@ class ModelStep:
             raise LimitReached(f"The run reached its limit of {run.max_steps} steps.")
         info = await model_info(self._models, run.work.spec.model)
         draft, finished = await self._answer(run, info)
+        while not await self._structured.accepts(run, draft, finished):
+            draft, finished = await self._answer(run, info)
         calls = draft.calls(self._tools)
         is_last = all(run.work.spec.is_for_client(call.name) for call in calls)
         incomplete = finished.reason in ("length", "content_filter") and is_last

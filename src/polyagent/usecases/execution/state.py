@@ -24,7 +24,11 @@ from polyagent.usecases.execution.narrator import Narrator, uninterrupted
 
 
 class State:
-    """One run in the hands of one executor: how far it is, and the only writer of its journal."""
+    """One run in the hands of one executor: how far it is, and the only writer of its journal.
+
+    `rejected` are the answers of this step that could not stand, each with a note of what was wrong:
+    for the model alone.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class State:
         self.usage = work.run.usage
         self.attempt = work.run.attempt
         self.draft: Draft | None = None
+        self.rejected: list[Message] = []
         limits = work.spec.limits
         self.max_steps = limits.max_steps or defaults.max_steps
         self.max_output_tokens = limits.max_output_tokens or defaults.max_output_tokens
@@ -54,7 +59,9 @@ class State:
 
     @property
     def talk(self) -> Conversation:
-        return Conversation(summary=self.summary, history=self.history, steps=tuple(self.steps))
+        return Conversation(
+            summary=self.summary, history=self.history, steps=(*self.steps, *self.rejected)
+        )
 
     @property
     def open_calls(self) -> list[ToolCall]:
@@ -112,6 +119,7 @@ class State:
         self.done, self.usage, self.draft = record.step, record.usage, None
         if record.message is not None:
             self.steps.append(record.message)
+            self.rejected = []
         if cancel and record.status == "running":
             raise Cancelled("The run is to be cancelled.")
 

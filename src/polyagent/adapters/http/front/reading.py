@@ -1,5 +1,6 @@
 """A request as what it asks of us; what only older clients send is refused with what to send instead."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -11,10 +12,12 @@ from polyagent.domain.completion import CompletionAsk
 from polyagent.domain.errors import Fault, Invalid
 from polyagent.domain.misfit import misfit
 from polyagent.domain.model import ToolChoice
+from polyagent.domain.response_format import JsonObject, JsonSchema, NamedSchema, ResponseFormat
 from polyagent.domain.tool import Tool
 
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 FORMATS = ("text", "json_object", "json_schema")
+_NOT_OF_A_NAME = re.compile("[^A-Za-z0-9_-]")
 CHOICES = ("auto", "none", "required")
 
 
@@ -85,12 +88,28 @@ def _choice(choice: str | dict[str, Any] | None) -> ToolChoice | None:
     raise _wrong("#/tool_choice", "tool_choice is auto, none, required, or names one function.")
 
 
-def _format(given: dict[str, Any] | None) -> dict[str, Any] | None:
-    if given is None or given.get("type") == "text":
-        return None
-    if given.get("type") not in FORMATS:
-        raise _wrong("#/response_format/type", f"The type is one of {', '.join(FORMATS)}.")
-    return given
+def _format(given: dict[str, Any] | None) -> ResponseFormat | None:
+    """Read it as leniently as the protocol's servers do: a schema need not have a name."""
+    match given:
+        case None | {"type": "text"}:
+            return None
+        case {"type": "json_object"}:
+            return JsonObject()
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema), **named}}:
+            return JsonSchema(NamedSchema(name=_name(named), schema=schema, strict=_strict(named)))
+        case {"type": "json_schema"}:
+            raise _wrong("#/response_format/json_schema", "json_schema holds name and schema.")
+    raise _wrong("#/response_format/type", f"The type is one of {', '.join(FORMATS)}.")
+
+
+def _name(named: dict[Any, Any]) -> str:
+    name = named.get("name")
+    return _NOT_OF_A_NAME.sub("_", name)[:64] if isinstance(name, str) and name else "answer"
+
+
+def _strict(named: dict[Any, Any]) -> bool | None:
+    strict = named.get("strict")
+    return strict if isinstance(strict, bool) else None
 
 
 def _wrong(at: str, detail: str) -> Invalid:

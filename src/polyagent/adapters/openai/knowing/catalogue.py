@@ -8,7 +8,7 @@ import msgspec
 
 from polyagent.adapters.openai.breaker import Breaker
 from polyagent.adapters.openai.failures import Silent, failure_of, wire_errors
-from polyagent.adapters.openai.knowing.habits import FORMATS, Habits
+from polyagent.adapters.openai.knowing.habits import FORMATS, Habits, kind_of
 from polyagent.adapters.openai.knowing.listing import Listing, listed
 from polyagent.adapters.openai.local import is_packaged
 from polyagent.adapters.openai.wire import Wire
@@ -122,9 +122,9 @@ class Catalogue:
     def learn_taken(self, model: str, prompt: Prompt, usage: Usage) -> None:
         if prompt.tools:
             self._taken.add("tools")
-        if prompt.response_format:
-            sent = self.habits(model).format_for(prompt.response_format)
-            self._taken.update({kind for kind in FORMATS if sent and sent.get("type") == kind})
+        kind = kind_of(self.habits(model).format_for(prompt.response_format))
+        if kind in FORMATS:
+            self._taken.add(kind)
         if not usage.estimated:
             self._taken.add("usage")
 

@@ -1,12 +1,12 @@
 """What a model takes of a request, learned from what its service refused."""
 
 import re
-from typing import Any
 
 import msgspec
 
 from polyagent.domain.chat import ImagePart
 from polyagent.domain.model import Prompt, PromptMessage
+from polyagent.domain.response_format import JsonObject, JsonSchema, ResponseFormat
 
 REFUSED_WITH = (400, 422)
 FORMATS = ("json_schema", "json_object")
@@ -36,13 +36,12 @@ class Habits(msgspec.Struct, frozen=True):
     takes_images: bool = True
     takes_tools: bool = True
 
-    def format_for(self, asked: dict[str, Any] | None) -> dict[str, Any] | None:
+    def format_for(self, asked: ResponseFormat | None) -> ResponseFormat | None:
         """Return the `response_format` to send: what was asked for, or the most that is taken of it."""
-        kind = asked.get("type") if asked else None
-        if kind == "json_schema" and self.takes_json_schema:
+        if isinstance(asked, JsonSchema) and self.takes_json_schema:
             return asked
-        if kind in FORMATS:
-            return {"type": "json_object"} if self.takes_json_object else None
+        if isinstance(asked, JsonSchema | JsonObject):
+            return JsonObject() if self.takes_json_object else None
         return asked
 
     def after(self, status: int, refusal: bytes, prompt: Prompt) -> "Habits":
@@ -71,8 +70,7 @@ class Habits(msgspec.Struct, frozen=True):
         return [name for name, taken in names.items() if not taken]
 
     def _after_format(self, text: str, prompt: Prompt) -> "Habits":
-        sent = self.format_for(prompt.response_format)
-        kind = sent.get("type") if sent else None
+        kind = kind_of(self.format_for(prompt.response_format))
         if kind not in FORMATS or not _FORMAT.search(text):
             return self
         return msgspec.structs.replace(self, **{f"takes_{kind}": False})
@@ -81,6 +79,11 @@ class Habits(msgspec.Struct, frozen=True):
 def is_about_the_schema(refusal: bytes) -> bool:
     """Return whether a refusal is for this one schema, and so teaches nothing about the next."""
     return _BAD_SCHEMA.search(refusal.decode("utf-8", "replace")) is not None
+
+
+def kind_of(sent: ResponseFormat | None) -> str | None:
+    """Return its name in the protocol."""
+    return None if sent is None else str(sent.__struct_config__.tag)
 
 
 def has_images(message: PromptMessage) -> bool:
