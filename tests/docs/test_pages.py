@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 RUN_PAGES = ["README.md", "README.zh-CN.md", "docs/getting-started.md"]
 PAGES = [
     *RUN_PAGES,
+    "docs/outbound.md",
     "docs/websocket.md",
     "docs/selftest.md",
     "docs/architecture.md",
