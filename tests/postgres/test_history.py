@@ -10,6 +10,7 @@ from polyagent.domain.account import Actor
 from polyagent.domain.agent import NewAgent
 from polyagent.domain.chat import Message
 from polyagent.domain.ids import new_id
+from polyagent.domain.page import Page, PageAsk
 from tests.contract.tenant import Tenant
 
 MANY = 12
@@ -73,6 +74,29 @@ async def test_images_of_long_ago_give_way_to_what_was_said(tenant: Tenant, pool
     told = [m.content or len(m.parts) for m in history]
     note = "[What the user sent here is too large to be sent again.]"
     assert told[1:] == ["said", note, "said"] * 2 + ["said", 1, "said"] * 2
+
+
+async def test_a_page_of_messages_ends_where_it_would_be_too_much(
+    tenant: Tenant, pool: Pool
+) -> None:
+    actor = Actor(user_id=new_id(), workspace_id=tenant.id, role="member")
+    session = await tenant.talks(actor, await tenant.makes(actor, NewAgent(name="helper")))
+    image = "(SELECT string_agg(md5(n::text), '') FROM generate_series(1, 650000) n)"  # 20 MB
+    part = f"jsonb_build_array(jsonb_build_object('type', 'image', 'data', {image}))"
+    await _say(pool, session.id, part, role="user", times=3)
+
+    pages = [await _page(tenant, actor, session.id, PageAsk(order="asc"))]
+    while (cursor := pages[-1].next_cursor) is not None:
+        pages.append(await _page(tenant, actor, session.id, PageAsk(order="asc", cursor=cursor)))
+
+    ids = [[message.id for message in page.items] for page in pages]
+    assert [len(page) for page in ids] == [2, 1, 1]
+    assert [id_ for page in ids for id_ in page] == await _ids(pool, session.id)
+
+
+async def _page(tenant: Tenant, actor: Actor, session_id: UUID, page: PageAsk) -> Page[Message]:
+    async with tenant.store.begin(actor) as tx:
+        return await tx.sessions.messages(session_id, page)
 
 
 async def _say(

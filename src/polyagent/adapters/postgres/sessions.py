@@ -1,10 +1,12 @@
 """Sessions and their messages, in PostgreSQL."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import RowMapping, Text, and_, func, insert, literal_column, select, true, update
 from sqlalchemy import text as sql
 from sqlalchemy.orm import aliased
@@ -23,6 +25,7 @@ from polyagent.domain.errors import NotFound, PreconditionFailed
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 
+PAGE_BYTES = 32 * 1024 * 1024
 REASON = "Its session was deleted."
 
 
@@ -98,11 +101,21 @@ class PostgresSessions:
 
     async def messages(self, session_id: UUID, page: PageAsk) -> Page[Message]:
         await self._one(session_id, select(S.id))
+        page = await self._fitting(session_id, page)
         said = _SELECT_MESSAGE.where(_M.session_id == session_id)
         rows = await self._statements.all(by_number(said, _M.seq, page))
         return page_of(
             rows, page, lambda row: row["seq"], lambda row: messages_of(f"[{row['told']}]")[0]
         )
+
+    async def _fitting(self, session_id: UUID, page: PageAsk) -> PageAsk:
+        """Return the page as short as `PAGE_BYTES` make it; images stand in it whole."""
+        sizes = select(func.pg_column_size(_M.parts).label("size")).where(
+            _M.session_id == session_id
+        )
+        rows = await self._statements.all(by_number(sizes, _M.seq, page))
+        fit = sum(total <= PAGE_BYTES for total in accumulate(row["size"] for row in rows))
+        return replace(page, limit=max(1, min(page.limit, fit)))
 
     async def _locked(self, session_id: UUID, version: int | None) -> Session:
         """Keep the session as it is until the end of the transaction."""
