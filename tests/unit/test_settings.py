@@ -162,6 +162,11 @@ def test_fewer_open_connections_mean_fewer_idle_ones(tmp_path: Path) -> None:
             "POLYAGENT_SERVER__PROT sets nothing; did you mean POLYAGENT_SERVER__PORT?",
         ),
         (
+            {"POLYAGENT_TOOLS__ALLOW_PRIVATE": "10.0.0.0/33, minio.internal"},
+            "tools.allow_private is '10.0.0.0/33, minio.internal', but must be a list of networks "
+            "(10.0.0.0/8) and names of hosts (environment variable POLYAGENT_TOOLS__ALLOW_PRIVATE).",
+        ),
+        (
             {"DATABASE_URL": "mysql://me:p@ss/w@host/db"},
             "database.url is 'mysql://me:***@host/db', but must be "
             "postgres://user:password@host:5432/name or null (environment variable DATABASE_URL).",
