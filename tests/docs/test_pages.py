@@ -18,6 +18,7 @@ PAGES = [
     "docs/outbound.md",
     "docs/websocket.md",
     "docs/selftest.md",
+    "docs/model-services.md",
     "docs/architecture.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",

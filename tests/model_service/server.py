@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Self
 from tests.model_service.reply import Reply
 from tests.model_service.scripts import Ask, Stage, play
 from tests.model_service.strict import complaints
+
+CERTIFICATE = Path(__file__).with_name("localhost.pem")  # with its key; for 127.0.0.1
 
 REFUSALS = {
     "tools": "scripted does not support tools",
@@ -31,13 +34,19 @@ def _has(field: str, body: dict[str, Any]) -> bool:
     return bool(body.get(field))
 
 
+def _certified() -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
 class ModelService:
     """Plays scripts and keeps what it was asked: `calls` per last user message, `requests` in order.
 
     `strict` refuses conversations as strict providers do; `refuses` names fields that it takes with a
     400; `models` is what it lists (names, or whole objects), None for no list at all; `listing` is its
     whole answer instead, with the status `lists_with`; `embeds_with` is the status that a request for
-    embeddings gets.
+    embeddings gets; with `tls` it has the certificate `CERTIFICATE`, which nobody trusts by himself.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class ModelService:
         key: str | None = None,
         port: int = 0,
         socket: Path | None = None,
+        tls: bool = False,
     ) -> None:
         self.calls: Counter[str] = Counter()
         self.requests: list[dict[str, Any]] = []
@@ -68,19 +78,23 @@ class ModelService:
         self._key = key
         self._port = port
         self._socket = socket
+        self._tls = tls
         self._stage = Stage()
         self._plays: dict[str, str] = {}
         self._serving: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
-        return f"unix:{self._socket}" if self._socket else f"http://127.0.0.1:{self._port}/v1"
+        scheme = "https" if self._tls else "http"
+        return f"unix:{self._socket}" if self._socket else f"{scheme}://127.0.0.1:{self._port}/v1"
 
     async def __aenter__(self) -> Self:
         if self._socket:
             self._server = await asyncio.start_unix_server(self._accept, self._socket)
         else:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+            self._server = await asyncio.start_server(
+                self._accept, "127.0.0.1", self._port, ssl=_certified() if self._tls else None
+            )
             self._port = self._server.sockets[0].getsockname()[1]
         return self
 

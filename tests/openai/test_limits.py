@@ -25,6 +25,20 @@ async def test_no_more_calls_at_once_than_configured(service: ModelService) -> N
         assert text_of(await second) == "two "
 
 
+async def test_a_place_is_waited_for_no_longer_than_a_first_byte(service: ModelService) -> None:
+    clock = HastyClock()
+    limits = {"max_concurrency": 1, "first_byte_timeout_s": 0.1}
+    async with caller(service.url, clock, **limits) as models:
+        first = models.stream(ask("hold one"))
+        await anext(first)
+        with pytest.raises(ModelServiceUnavailable, match="places"):
+            await answer(models, ask("say two"))
+        await first.aclose()
+
+    assert clock.slept == []
+    assert service.calls == {"hold one": 1}
+
+
 async def test_a_client_that_leaves_gives_its_place_back(service: ModelService) -> None:
     async with caller(service.url, max_concurrency=1) as models:
         waiting = asyncio.ensure_future(answer(models, ask("hold one")))

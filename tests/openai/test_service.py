@@ -16,7 +16,7 @@ from polyagent.domain.errors import (
 from polyagent.domain.model import Prompt, PromptCall, PromptMessage
 from polyagent.domain.response_format import JsonObject
 from polyagent.ports.models import Models
-from tests.model_service import ModelService
+from tests.model_service import CERTIFICATE, ModelService
 from tests.openai.caller import TOOL, answer, ask, caller, end_of, stub, text_of
 
 
@@ -198,6 +198,17 @@ async def test_a_service_without_a_list_takes_any_name(unlisted: ModelService) -
     assert info.name == "any/model"
     assert info.window_tokens == 8192
     assert health.status == "ok"
+    assert text_of(deltas) == "hi "
+
+
+async def test_a_certificate_of_ones_own_is_trusted_once_it_is_named() -> None:
+    async with ModelService(tls=True) as service:
+        async with caller(service.url) as models:
+            with pytest.raises(ModelServiceUnavailable, match="certificate"):
+                await answer(models, ask("say hi"))
+        async with caller(service.url, ca_file=str(CERTIFICATE)) as models:
+            deltas = await answer(models, ask("say hi"))
+
     assert text_of(deltas) == "hi "
 
 

@@ -148,12 +148,12 @@ class Service:
                         self._breaker.answered()
                     yield delta
         except (ModelServiceUnavailable, ModelServiceRefused, ModelUnknown) as error:
-            self._note(model, error)
+            self._note(model, error, begun=begun)
             if begun:
                 raise ModelServiceBroken(error.detail) from error
             raise
 
-    def _note(self, model: str, error: PolyAgentError) -> None:
+    def _note(self, model: str, error: PolyAgentError, *, begun: bool) -> None:
         """Count a silence, and tell the operator what clients are not told."""
         if isinstance(error, Silent):
             self._breaker.silent()
@@ -163,6 +163,7 @@ class Service:
             model=model,
             code=error.code,
             detail=error.detail,
+            begun=begun,
             said=self._wire.without_key(said(error) or ""),
         )
 
