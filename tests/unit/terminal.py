@@ -1,23 +1,32 @@
 """A chat in a terminal of its own."""
 
+import codecs
+import fcntl
 import os
 import pty
 import select
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Self
 
 LIMIT_S = 30
+ENTER = "\r"
+CTRL_C, CTRL_D, ALT_ENTER = "\x03", "\x04", "\x1b\r"
+
+
+def _take_terminal() -> None:
+    """Make stdin the terminal that rules this session, so that its Ctrl-C is a SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 class Terminal:
-    """A chat in a terminal of its own."""
-
-    def __init__(self, url: str, data_dir: Path, *words: str) -> None:
+    def __init__(self, url: str, data_dir: Path, *words: str, term: str = "dumb") -> None:
         self._master, slave = pty.openpty()
-        env = {**os.environ, "POLYAGENT_DATA_DIR": str(data_dir), "TERM": "dumb"}
+        env = {**os.environ, "POLYAGENT_DATA_DIR": str(data_dir), "TERM": term, "COLUMNS": "80"}
         command = [sys.executable, "-m", "polyagent", "chat", "--url", url, "--token", "t", *words]
         self.process = subprocess.Popen(
             command,
@@ -26,24 +35,28 @@ class Terminal:
             stderr=slave,
             env=env,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  # a background shell has it ignored
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - the tests fork from their main thread
         )
         os.close(slave)
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._seen = ""
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
 
-    def interrupt(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-
-    def see(self, text: str) -> None:
-        """Read until `text` is on the screen; what stands before it is read, too."""
+    def see(self, text: str) -> str:
+        """Read until `text` is on the screen; return what stood before it."""
         while text not in self._seen:
             readable, _, _ = select.select([self._master], [], [], LIMIT_S)
             assert readable, f"{text!r} did not come after {self._seen!r}"
-            self._seen += os.read(self._master, 4096).decode()
-        self._seen = self._seen.partition(text)[2]
+            self._seen += self._decode(os.read(self._master, 4096))
+        before, _, self._seen = self._seen.partition(text)
+        return before
+
+    def asks(self, text: str) -> None:
+        """Wait for the prompt and type one entry."""
+        self.see("> ")
+        self.type(f"{text}{ENTER}")
 
     def ended(self) -> int:
         return self.process.wait(LIMIT_S)

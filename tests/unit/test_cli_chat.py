@@ -1,5 +1,9 @@
 """`polyagent chat` against a scripted server on a real socket."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +73,88 @@ def test_what_is_piped_in_is_asked(server: ScriptedServer, chat: Chat) -> None:
     chat(typed="one\ntwo\n")
 
     assert server.of(CHAT)[0][1] == {"message": "one\ntwo\n"}
+
+
+def test_what_is_piped_in_comes_behind_the_text(server: ScriptedServer, chat: Chat) -> None:
+    server.on(CHAT, streams(completed(1, "ok"), done(2)))
+
+    chat("Sum up:", typed="one\ntwo\n")
+
+    assert server.of(CHAT)[0][1] == {"message": "Sum up:\n\none\ntwo\n"}
+
+
+def test_a_pipe_that_nobody_writes_to_holds_nothing_up(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.on(CHAT, streams(completed(1, "ok"), done(2)))
+    ours, theirs = os.pipe()
+    command = [sys.executable, "-m", "polyagent", "chat", "--url", server.url, "--token", "t", "Hi"]
+    env = {**os.environ, "POLYAGENT_DATA_DIR": str(tmp_path)}
+
+    ended = subprocess.run(
+        command, env=env, stdin=ours, capture_output=True, timeout=60, check=True
+    )
+
+    os.close(ours)
+    os.close(theirs)
+    assert ended.stdout == b"ok\n"
+    assert b"nothing came in" in ended.stderr
+
+
+def test_a_script_gets_each_event_on_a_line(server: ScriptedServer, chat: Chat) -> None:
+    child = {"path": [SESSION], "text": "x"}
+    failed = {"code": "limit_reached", "detail": "20 steps."}
+    server.on(CHAT, streams(event(1, "message.delta", **child), event(2, "run.failed", **failed)))
+
+    result = chat("Hi", "--json")
+
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(one["id"], one["type"]) for one in told] == [(1, "message.delta"), (2, "run.failed")]
+    assert (result.exit_code, result.stderr) == (1, "polyagent: 20 steps. (limit_reached)\n")
+
+
+def test_continue_takes_the_session_that_was_used_last(server: ScriptedServer, chat: Chat) -> None:
+    used = [(RUN, "2026-01-01T00:00:00Z"), (SESSION, "2026-01-02T00:00:00Z")]
+    items = [{"id": name, "updated_at": at} for name, at in used]
+    server.on("GET /api/v1/chat/sessions", says(200, {"items": items, "next_cursor": None}))
+    server.on(CHAT, streams(completed(1, "ok"), done(2)))
+
+    chat("Hi", "-c")
+
+    assert server.of(CHAT)[0][1] == {"message": "Hi", "session_id": SESSION}
+
+
+def test_continue_needs_a_session(server: ScriptedServer, chat: Chat) -> None:
+    server.on("GET /api/v1/chat/sessions", says(200, {"items": [], "next_cursor": None}))
+
+    assert chat("Hi", "-c").exit_code == 1
+    assert chat("Hi", "-c", "--session", SESSION).exit_code == 2
+
+
+def test_a_model_and_pictures_go_along(server: ScriptedServer, chat: Chat, tmp_path: Path) -> None:
+    picture = tmp_path / "dot.bin"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n...")
+    server.on(CHAT, streams(completed(1, "ok"), done(2)))
+
+    chat("What is it?", "--model", "big", "--image", str(picture))
+
+    image = {"type": "image", "media_type": "image/png", "data": "iVBORw0KGgouLi4="}
+    assert server.of(CHAT)[0][1] == {
+        "model": "big",
+        "message": [{"type": "text", "text": "What is it?"}, image],
+    }
+
+
+def test_what_is_no_picture_is_said_and_not_sent(
+    server: ScriptedServer, chat: Chat, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_text("no picture")
+
+    result = chat("What is it?", "--image", str(tmp_path / "a.png"))
+
+    assert result.exit_code == 1
+    assert "is no picture" in result.stderr
+    assert server.asked == []
 
 
 def test_nothing_piped_in_is_wrong_usage(chat: Chat) -> None:

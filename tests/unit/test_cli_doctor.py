@@ -26,9 +26,11 @@ class Doctor:
         names = ("DATABASE_URL", "REDIS_URL", "PYTHON_AI_URL", "JWT_SECRET", "POLYAGENT_CONFIG")
         self._env = {**dict.fromkeys(names, ""), "POLYAGENT_DATA_DIR": str(data_dir)}
 
-    def __call__(self, *words: str, **environ: str) -> Result:
+    def __call__(self, *words: str, color: bool = False, **environ: str) -> Result:
         env = {**self._env, **environ}
-        return CliRunner().invoke(cli, ["doctor", *words], obj=lambda: self.product, env=env)
+        return CliRunner().invoke(
+            cli, ["doctor", *words], obj=lambda: self.product, env=env, color=color
+        )
 
 
 @pytest.fixture
@@ -71,6 +73,11 @@ def test_a_warning_alone_is_0(doctor: Doctor) -> None:
     result = doctor()
 
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "no problems, 1 warning.")
+
+
+def test_no_color_means_none(doctor: Doctor) -> None:
+    assert "\x1b[" in doctor(color=True).stdout
+    assert "\x1b[" not in doctor(color=True, NO_COLOR="1").stdout
 
 
 def test_a_script_gets_one_object_on_one_line(doctor: Doctor) -> None:
