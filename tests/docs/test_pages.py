@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.server import Up
 
 ROOT = Path(__file__).parents[2]
-RUN_PAGES = ["README.md", "README.zh-CN.md", "docs/getting-started.md"]
+RUN_PAGES = ["README.md", "README.zh-CN.md", "docs/getting-started.md", "docs/cli.md"]
 PAGES = [
     *RUN_PAGES,
     "docs/outbound.md",

@@ -9,7 +9,7 @@ from typing import Any
 
 RUN = "0199a0a0-0000-7000-8000-000000000001"
 SESSION = "0199a0a0-0000-7000-8000-000000000002"
-LIMIT_S = 30
+LIMIT_S = 60
 
 Answer = Callable[["Handler"], None]
 

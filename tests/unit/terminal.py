@@ -12,7 +12,7 @@ import termios
 from pathlib import Path
 from typing import Self
 
-LIMIT_S = 30
+LIMIT_S = 60
 ENTER = "\r"
 CTRL_C, CTRL_D, ALT_ENTER = "\x03", "\x04", "\x1b\r"
 
@@ -24,10 +24,13 @@ def _take_terminal() -> None:
 
 
 class Terminal:
-    def __init__(self, url: str, data_dir: Path, *words: str, term: str = "dumb") -> None:
+    """`url` None: the server of the data directory."""
+
+    def __init__(self, url: str | None, data_dir: Path, *words: str, term: str = "dumb") -> None:
         self._master, slave = pty.openpty()
         env = {**os.environ, "POLYAGENT_DATA_DIR": str(data_dir), "TERM": term, "COLUMNS": "80"}
-        command = [sys.executable, "-m", "polyagent", "chat", "--url", url, "--token", "t", *words]
+        where = ("--url", url, "--token", "t") if url is not None else ()
+        command = [sys.executable, "-m", "polyagent", "chat", *where, *words]
         self.process = subprocess.Popen(
             command,
             stdin=slave,

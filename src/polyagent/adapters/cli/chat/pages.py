@@ -110,14 +110,13 @@ class MarkdownPage:
             self._clear()
             self._drawing = Live(console=self._console, auto_refresh=False, transient=True)
             self._drawing.start()
-        self._drawing.update(Tail(self._text, apart=self._begun), refresh=True)
+        most = max(1, self._console.height - 1)
+        self._drawing.update(Drawn(self._text, apart=self._begun, most=most), refresh=True)
 
     def _settle(self, text: str) -> None:
         self._clear()
-        if self._begun:
-            self._console.print()
+        self._console.print(Drawn(text, apart=self._begun), end="")
         self._begun = True
-        self._console.print(_markdown(text))
 
     def _clear(self) -> None:
         if self._spinner is not None:
@@ -128,20 +127,23 @@ class MarkdownPage:
         self._drawn_at = 0.0
 
 
-class Tail:
-    """The last lines of a text, as many as the terminal has."""
+class Drawn:
+    """Markdown without empty lines around it; its last lines only, where there are `most`."""
 
-    def __init__(self, text: str, *, apart: bool) -> None:
-        self._text = text
+    def __init__(self, text: str, *, apart: bool, most: int | None = None) -> None:
+        self._markdown = Markdown(text, code_theme=CODE_THEME, hyperlinks=False)
         self._apart = apart
+        self._most = most
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = console.render_lines(_markdown(self._text), options, pad=False)
-        lines = [[], *lines] if self._apart else lines
-        for line in lines[-max(1, console.height - 1) :]:
+        lines = console.render_lines(self._markdown, options, pad=False)
+        filled = [number for number, line in enumerate(lines) if _is_filled(line)]
+        shown = lines[filled[0] : filled[-1] + 1] if filled else []
+        shown = [[], *shown] if self._apart else shown
+        for line in shown[-self._most :] if self._most else shown:
             yield from line
             yield Segment.line()
 
 
-def _markdown(text: str) -> Markdown:
-    return Markdown(text, code_theme=CODE_THEME, hyperlinks=False)
+def _is_filled(line: list[Segment]) -> bool:
+    return any(segment.text.strip() for segment in line)
