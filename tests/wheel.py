@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from importlib.resources import files
 from pathlib import Path
 
 
@@ -40,6 +41,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> None:
+    assert (files("polyagent") / "py.typed").is_file(), "type checkers will not look at it"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

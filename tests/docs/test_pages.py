@@ -17,6 +17,7 @@ PAGES = [
     *RUN_PAGES,
     "docs/outbound.md",
     "docs/websocket.md",
+    "docs/library.md",
     "docs/selftest.md",
     "docs/model-services.md",
     "docs/architecture.md",
