@@ -54,25 +54,23 @@ async def _on_engines(
     import structlog
 
     from polyagent.adapters.engines.held import held
+    from polyagent.adapters.engines.reports import Wanted
     from polyagent.adapters.engines.throwaway import throwaway_directory
     from polyagent.app.standing import standing_on
 
     log = structlog.get_logger("polyagent.engines")
     place = Path(data_dir) if data_dir else stack.enter_context(throwaway_directory())
-    engines = await stack.enter_async_context(
-        held(
-            place,
-            postgres=settings.database.url is None,
-            valkey=settings.redis.url is None,
-            model=model and settings.ai.url is None,
-            throwaway=not data_dir,
-            say=log.info,
-            warn=log.warning,
-        )
+    wanted = Wanted(
+        data_dir=str(place.absolute()),
+        postgres=settings.database.url is None,
+        valkey=settings.redis.url is None,
+        model=model and settings.ai.url is None,
+        throwaway=not data_dir,
     )
+    engines = await stack.enter_async_context(held(wanted, say=log.info, warn=log.warning))
     if model and engines.endpoints.ai_url is None and engines.model_note is not None:
         log.warning("There is no model", why=engines.model_note)
-    here = msgspec.structs.replace(settings, data_dir=str(place.absolute()))
+    here = msgspec.structs.replace(settings, data_dir=wanted.data_dir)
     return with_secret(standing_on(here, engines.endpoints), joined=True)
 
 

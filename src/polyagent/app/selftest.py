@@ -18,6 +18,7 @@ Say = Callable[[str], None]
 async def selftest(settings: Settings, options: SelftestOptions, say: Say) -> SelftestReport:
     """Hold the drill and leave nothing behind. A signal cuts it short: `CancelledError` after clearing up."""
     from polyagent.adapters.engines.held import held
+    from polyagent.adapters.engines.reports import Wanted
     from polyagent.adapters.engines.throwaway import throwaway_directory
     from polyagent.adapters.selftest.selftest import report
     from polyagent.adapters.selftest.selftest import selftest as hold
@@ -28,8 +29,8 @@ async def selftest(settings: Settings, options: SelftestOptions, say: Say) -> Se
         _stop_on_signals()
         database = await stack.enter_async_context(_database(settings.database, say))
         redis = await stack.enter_async_context(_redis(settings.redis, say))
-        engines = held(place, postgres=database is None, valkey=redis is None, say=say, warn=say)
-        running = await stack.enter_async_context(engines)
+        wanted = Wanted(data_dir=str(place), postgres=database is None, valkey=redis is None)
+        running = await stack.enter_async_context(held(wanted, say=say, warn=say))
         urls = _urls(database, redis, running.endpoints)
         environment = _environment({**urls, "POLYAGENT_DATA_DIR": str(place)})
         evidence = await hold(running, environment, place, options, say)

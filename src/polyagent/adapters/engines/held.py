@@ -57,41 +57,22 @@ class Engines:
 
 
 @asynccontextmanager
-async def held(
-    place: Path,
-    *,
-    postgres: bool,
-    valkey: bool,
-    model: bool = False,
-    throwaway: bool = False,
-    say: Say,
-    warn: Say,
-) -> AsyncIterator[Engines]:
-    """Run the engines that are wanted, maybe none, on the data directory `place`.
+async def held(wanted: Wanted, *, say: Say, warn: Say) -> AsyncIterator[Engines]:
+    """Run the engines that are wanted, maybe none.
 
-    What they made there goes when a `throwaway` ends. Raises `EngineError`, also if somebody else
-    holds the directory.
+    Raises `EngineError`, also while another process holds the data directory.
     """
     check_platform()
-    data = DataDir(place)
+    data = DataDir(Path(wanted.data_dir))
     data.open()
     with Lock(data.lock) as lock:
         take(lock, data)
         data.endpoints.unlink(missing_ok=True)
-        wanted = Wanted(
-            data_dir=str(data.path),
-            server_url="",
-            postgres=postgres,
-            valkey=valkey,
-            model=model,
-            model_file=None,
-            throwaway=throwaway,
-        )
         watch = Watch(wanted)
         watch.start()
         try:
             ready = await _ready(watch, say, warn)
-            if (endpoints := running(place)) is None:
+            if (endpoints := running(data.path)) is None:
                 raise EngineError("the engines are gone as soon as they were ready")
             with _tended(watch, warn):
                 yield Engines(watch, endpoints, ready)

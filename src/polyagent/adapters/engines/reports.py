@@ -9,17 +9,17 @@ Message = TypeVar("Message")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, tag="wanted"):
-    """To the watchdog, first of all: which engines to run, for the server at `server_url`.
+    """To the watchdog, first of all: which engines to run, for the server at `server_url`, if there is one.
 
     `throwaway`: when the supervisor is gone, so is what was made in the directory.
     """
 
     data_dir: str
-    server_url: str
     postgres: bool
     valkey: bool
-    model: bool
-    model_file: str | None
+    model: bool = False
+    model_file: str | None = None
+    server_url: str = ""
     throwaway: bool = False
 
 
