@@ -183,6 +183,7 @@ class Limits(Section, frozen=True):
     max_steps: Annotated[int, Meta(ge=1, le=1000)] = 20
     max_output_tokens: Count = 100_000
     run_timeout_s: Seconds = 600
+    budget: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
     concurrent_runs: Count = 64
     queued_runs: Count = 100
     sockets: Annotated[int, Meta(ge=1, le=12_000)] = 4096

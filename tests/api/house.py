@@ -29,9 +29,10 @@ from polyagent.adapters.worker.executor import LocalExecutor
 from polyagent.adapters.worker.provider import WorkerProvider
 from polyagent.app.providers import SettingsProvider, UseCaseProvider
 from polyagent.domain.account import Account, Actor, Role, User
+from polyagent.domain.errors import ModelUnknown
 from polyagent.domain.health import Component
 from polyagent.domain.ids import new_id
-from polyagent.domain.model import ModelDelta, Prompt
+from polyagent.domain.model import ModelDelta, ModelInfo, Prompt
 from polyagent.ports.health import Probe
 from polyagent.ports.models import Models
 from polyagent.ports.store import Store
@@ -47,10 +48,11 @@ DRAIN_S = 0.2
 
 
 class GatedModels(ScriptedModels):
-    """Speaks while its gate is open; `asked` is set once it was called."""
+    """Speaks while its gate is open; `asked` is set once it was called. `known` are its models, None: any."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.known: frozenset[str] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = asyncio.Event()
@@ -61,6 +63,11 @@ class GatedModels(ScriptedModels):
         async with aclosing(super().stream(prompt)) as deltas:
             async for delta in deltas:
                 yield delta
+
+    async def info(self, model: str | None) -> ModelInfo:
+        if self.known is not None and model is not None and model not in self.known:
+            raise ModelUnknown(f"There is no model {model} here.")
+        return await super().info(model)
 
 
 class Switch:

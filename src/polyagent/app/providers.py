@@ -77,6 +77,7 @@ class UseCaseProvider(Provider):
             max_steps=limits.max_steps,
             max_output_tokens=limits.max_output_tokens,
             timeout_s=limits.run_timeout_s,
+            budget=limits.budget,
         )
 
     @provide

@@ -1,12 +1,13 @@
 """Agents: instructions, a model, tools and limits under a name."""
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from polyagent.domain.errors import AgentInactive
+from polyagent.domain.errors import AgentInactive, Conflict, Fault
 from polyagent.domain.misfit import misfit
 
 BuiltinType = Literal["general", "code", "research"]
@@ -20,6 +21,8 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Text = Annotated[str, msgspec.Meta(max_length=100_000)]
 ToolNames = Annotated[tuple[str, ...], msgspec.Meta(max_length=128)]
 Metadata = dict[str, Any]
+
+STAYS = ("name", "type", "visibility")  # of a built-in agent
 
 
 class ModelSettings(
@@ -77,6 +80,11 @@ class NewAgent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if not self.name.strip():
             raise ValueError("a name has at least one visible character")
 
+    def tidied(self) -> "NewAgent":
+        """Return it under a name that no other looks like: composed (NFC), without spaces around it."""
+        name = unicodedata.normalize("NFC", self.name.strip())
+        return msgspec.structs.replace(self, name=name)
+
 
 class Agent(NewAgent, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """An agent at one version. `builtin` agents are the workspace's own and may use every built-in tool."""
@@ -102,6 +110,16 @@ class Agent(NewAgent, frozen=True, kw_only=True, forbid_unknown_fields=False):
     def ask(self) -> NewAgent:
         """Return what its owner said of it."""
         return NewAgent(**{f: getattr(self, f) for f in NewAgent.__struct_fields__})
+
+    def require_changeable(self, new: NewAgent) -> None:
+        """Raise `Conflict` if it is built in and `new` is not what clients ask for it by."""
+        changed = [f for f in STAYS if self.builtin and getattr(self, f) != getattr(new, f)]
+        if changed:
+            faults = tuple(Fault(f"#/{f}", f"It stays {getattr(self, f)}.") for f in changed)
+            raise Conflict(
+                f"{self.name} is built in: its {' and '.join(changed)} cannot change.",
+                faults=faults,
+            )
 
     def require_active(self) -> None:
         if self.status != "active":

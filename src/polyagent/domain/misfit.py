@@ -22,8 +22,9 @@ def _fault(message: str) -> Fault:
     steps = [name or index for name, index in _STEP.findall(known)]
     if field := re.search(r"(?:unknown|required) field `([^`]*)`", detail):
         steps.append(field.group(1))
-    return Fault("#" + "".join(f"/{_escaped(step)}" for step in steps), detail)
+    return Fault("#" + "".join(f"/{escaped(step)}" for step in steps), detail)
 
 
-def _escaped(step: str) -> str:
+def escaped(step: str) -> str:
+    """Return a step of a JSON Pointer. https://www.rfc-editor.org/rfc/rfc6901"""
     return step.replace("~", "~0").replace("/", "~1")

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from polyagent.domain.errors import Fault, Invalid
+from polyagent.domain.misfit import escaped
 
 MAX_BYTES = 65_536
 MAX_DEPTH = 48
@@ -112,10 +113,10 @@ def _members(value: Any, at: str, depth: int) -> Iterator[tuple[str, int, str, A
     elif isinstance(value, list):
         items = iter(enumerate(value))
     for key, inner in items:
-        name = str(key).replace("~", "~0").replace("/", "~1")
-        yield f"{at}/{name}", depth, str(key), inner
+        pointer = f"{at}/{escaped(str(key))}"
+        yield pointer, depth, str(key), inner
         if depth <= MAX_DEPTH:
-            yield from _members(inner, f"{at}/{name}", depth + 1)
+            yield from _members(inner, pointer, depth + 1)
 
 
 def extent(schema: dict[str, Any]) -> Extent:

@@ -36,6 +36,7 @@ class RunDefaults(msgspec.Struct, frozen=True, kw_only=True):
     max_steps: int
     max_output_tokens: int
     timeout_s: float
+    budget: float | None = None
 
 
 class RunError(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent, AgentType, NewAgent, merged
-from polyagent.domain.errors import NameTaken, NotFound, PreconditionFailed
+from polyagent.domain.errors import Conflict, NameTaken, NotFound, PreconditionFailed
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.ports.clock import Clock
@@ -53,6 +53,7 @@ class ManageAgents:
     async def create(self, actor: Actor, new: NewAgent) -> Agent:
         """Raises `NameTaken`, `ToolUnknown`, `ModelUnknown`, `NotFound` for a document."""
         actor.require("agents:write")
+        new = new.tidied()
         await self._check(new)
         agent = self._made(actor.workspace_id, actor.user_id, new)
         async with self._store.begin(actor) as tx:
@@ -74,7 +75,7 @@ class ManageAgents:
     ) -> Agent:
         """Store `new` as the next version; `version` None: whatever it is now.
 
-        Raises `PreconditionFailed`, and as `create` does.
+        Raises `PreconditionFailed`, `Conflict` for what a built-in agent must stay, and as `create` does.
         """
         return await self._change(actor, agent_id, lambda _: new, version)
 
@@ -85,8 +86,12 @@ class ManageAgents:
         return await self._change(actor, agent_id, lambda now: merged(now, patch), version)
 
     async def delete(self, actor: Actor, agent_id: UUID, *, version: int | None) -> None:
+        """Raises `Conflict` for a built-in agent, `NotFound`, `PreconditionFailed`."""
         actor.require("agents:write")
         async with self._store.begin(actor) as tx:
+            agent = await tx.agents.get(agent_id)
+            if agent.builtin and actor.is_admin:
+                raise Conflict(f"{agent.name} is built in and stays: make it inactive instead.")
             await tx.agents.delete(agent_id, version=version)
 
     async def versions(self, actor: Actor, agent_id: UUID, page: PageAsk) -> Page[Agent]:
@@ -115,7 +120,9 @@ class ManageAgents:
         while True:
             async with self._store.begin(actor) as tx:
                 now = await tx.agents.get(agent_id)
-            new = made(now)
+            new = made(now).tidied()
+            if actor.is_admin:
+                now.require_changeable(new)
             await self._check(new)
             try:
                 async with self._store.begin(actor) as tx:
@@ -152,7 +159,8 @@ class ManageAgents:
 
     async def _check(self, new: NewAgent) -> None:
         require_tools(self._tools, new.tools)
+        require_tools(self._tools, tuple(new.approval), pointer="#/approval/{name}")
         if new.document_ids:
             raise NotFound(f"There is no document {new.document_ids[0]}.")
         if new.model is not None:
-            await model_info(self._models, new.model)
+            await model_info(self._models, new.model, pointer="#/model")

@@ -10,19 +10,29 @@ from polyagent.domain.errors import (
     ModelUnknown,
     ToolUnknown,
 )
+from polyagent.domain.misfit import escaped
 from polyagent.domain.model import ModelInfo
 from polyagent.ports.models import Models
 from polyagent.ports.tools import Tools
 
 
-def require_tools(tools: Tools, names: Sequence[str], allowed: Sequence[str] | None = None) -> None:
-    """Raise `ToolUnknown` for names that are no tools, or not among the `allowed` ones."""
+def require_tools(
+    tools: Tools,
+    names: Sequence[str],
+    allowed: Sequence[str] | None = None,
+    *,
+    pointer: str = "#/tools/{n}",
+) -> None:
+    """Raise `ToolUnknown` for names that are no tools, or not among the `allowed` ones.
+
+    `pointer` says where the `n`th name, `name`, was given.
+    """
     known = {tool.name for tool in tools.list()}
     if allowed is not None:
         known &= set(allowed)
     faults = tuple(
         Fault(
-            f"#/tools/{n}",
+            pointer.format(n=n, name=escaped(name)),
             f"There is no tool {name!r} here. There are: {', '.join(sorted(known))}.",
         )
         for n, name in enumerate(names)

@@ -79,6 +79,7 @@ class ExecuteRun:
         if run.work.cancel_asked:
             raise Cancelled("The run is to be cancelled.")
         while True:
+            run.require_budget()
             if run.open_calls:
                 await self._tool_step(run)
             if run.control.draining:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from polyagent.domain.misfit import escaped
 from polyagent.domain.response_format import DRAFTS, draft_of, extent, refused, require_bounded
 
 MAX_CHECKS = 5_000_000  # places of a schema times those of a value: at worst about 0.5 s
@@ -82,7 +83,7 @@ def _explained(validator: jsonschema_rs.Validator, value: Any) -> str:
 
 
 def _pointer(at: str, path: list[str | int]) -> str:
-    return at + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return at + "".join(f"/{escaped(str(step))}" for step in path)
 
 
 def _size(value: Any) -> int:

@@ -5,7 +5,7 @@ import msgspec
 from polyagent.domain.chat import Message
 from polyagent.domain.compaction import Compaction
 from polyagent.domain.context import Conversation
-from polyagent.domain.errors import Cancelled
+from polyagent.domain.errors import Cancelled, LimitReached
 from polyagent.domain.event import (
     EventBody,
     MessageCompleted,
@@ -54,6 +54,7 @@ class State:
         self.max_steps = limits.max_steps or defaults.max_steps
         self.max_output_tokens = limits.max_output_tokens or defaults.max_output_tokens
         self.timeout_s = limits.timeout_s or defaults.timeout_s
+        self.budget = limits.budget or defaults.budget
         self._journal = journal
         self._clock = clock
 
@@ -67,6 +68,17 @@ class State:
     def open_calls(self) -> list[ToolCall]:
         calls = self.steps[-1].tool_calls if self.steps else ()
         return [call for call in calls if call.is_open]
+
+    def require_budget(self) -> None:
+        """Raise `LimitReached` once the run has spent its budget, or nobody knows what it spends."""
+        if self.budget is None or not self.usage.total_tokens:
+            return
+        if self.usage.cost is None:
+            raise LimitReached(
+                "The run has a budget, but its model has no price: the operator sets ai.prices."
+            )
+        if self.usage.cost >= self.budget:
+            raise LimitReached(f"The run reached its budget of {self.budget:g}.")
 
     def key_of(self, call: ToolCall) -> str:
         """Return the idempotency key under which a call is made, however often it is."""

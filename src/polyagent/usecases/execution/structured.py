@@ -61,6 +61,7 @@ class StructuredAnswers:
         resumed = RunResumed(run.attempt, "retry", draft.step)
         spent = self._spent(draft, finished)
         await run.commit("running", (spent, resumed), usage=finished.usage, retried=True)
+        run.require_budget()
         run.rejected += (
             self._told(run, "assistant", draft.text[:SHOWN]),
             self._told(run, "user", NOTE.format(fault=fault)),
