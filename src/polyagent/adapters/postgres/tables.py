@@ -132,6 +132,13 @@ class SessionRow(DefaultBase):
 
     __table_args__ = (
         Index("sessions_user", "workspace_id", "user_id", text("id DESC"), postgresql_where=LIVING),
+        Index(
+            "sessions_end_user",
+            "workspace_id",
+            "end_user",
+            text("id DESC"),
+            postgresql_where=text("end_user IS NOT NULL AND deleted_at IS NULL"),
+        ),
         Index("sessions_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
@@ -188,6 +195,21 @@ class RunRow(DefaultBase):
         Index("runs_owner", "owner", postgresql_where=text("status = 'running'")),
         Index("runs_user", "workspace_id", "user_id", text("id DESC")),
         Index("runs_session", "session_id", text("id DESC")),
+        Index(
+            "runs_unhappy",
+            "workspace_id",
+            "user_id",
+            "status",
+            text("id DESC"),
+            postgresql_where=text("status IN ('failed', 'cancelled')"),
+        ),
+        Index(
+            "runs_end_user",
+            "workspace_id",
+            "end_user",
+            text("id DESC"),
+            postgresql_where=text("end_user IS NOT NULL"),
+        ),
     )
 
 
