@@ -12,7 +12,13 @@ import pytest
 from tests.e2e.server import Up
 
 ROOT = Path(__file__).parents[2]
-RUN_PAGES = ["README.md", "README.zh-CN.md", "docs/getting-started.md", "docs/cli.md"]
+RUN_PAGES = [
+    "README.md",
+    "README.zh-CN.md",
+    "docs/getting-started.md",
+    "docs/cli.md",
+    "docs/agents.md",
+]
 PAGES = [
     *RUN_PAGES,
     "docs/outbound.md",
@@ -20,6 +26,7 @@ PAGES = [
     "docs/library.md",
     "docs/selftest.md",
     "docs/model-services.md",
+    "docs/context.md",
     "docs/architecture.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
