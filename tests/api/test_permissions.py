@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 from polyagent.adapters.http.actor import require_permissions
 from polyagent.ports.clock import Clock
 from polyagent.ports.vault import TokenRing
+from tests.api.front import error_of
 from tests.api.house import SECRET, House
 
 PUBLIC = {
@@ -46,7 +47,10 @@ async def test_every_other_route_wants_credentials(house: House) -> None:
         for method in route.methods - {"OPTIONS"}:
             answer = await house.nobody.request(method, path)
 
-            answer.as_problem(401, "unauthenticated")
+            if path.startswith("/v1/"):
+                error_of(answer, 401, "invalid_api_key")
+            else:
+                answer.as_problem(401, "unauthenticated")
             assert answer.headers["www-authenticate"] == 'Bearer realm="polyagent"'
             asked += 1
 

@@ -19,6 +19,15 @@ from litestar.types import ControllerRouterHandler
 from polyagent import __version__
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.errors import PROBLEM, Problem
+from polyagent.adapters.http.front.errors import JSON
+from polyagent.adapters.http.front.routes import FrontController
+from polyagent.adapters.http.front.wire import (
+    CompletionRequest,
+    CompletionResponse,
+    ErrorAnswer,
+    ModelOffer,
+    ModelOffers,
+)
 from polyagent.adapters.http.routes.health import Alive
 from polyagent.adapters.http.routes.problems import ProblemKind
 from polyagent.domain import event
@@ -43,6 +52,7 @@ TYPES = (
     *(Problem, ProblemKind, Alive, Health, Login, NewUser, Tokens, User, Agent, NewAgent),
     *(Ask, Answer, ForkSession, Message, PatchSession, Session, Run, Executed, ExecuteTool, Tool),
     *(NewTicket, Ticket),
+    *(CompletionRequest, CompletionResponse, ModelOffer, ModelOffers, ErrorAnswer),
     *(Page[User], Page[Agent], Page[Session], Page[Message], Page[Run], Page[Tool]),
     event.EventBody,
 )
@@ -75,6 +85,14 @@ TICKET_EXAMPLES = {
     "run": {"value": {"for": "/api/v1/runs/01990000-0000-7000-8000-000000000000/events"}},
 }
 CHAT_EXAMPLE = {"message": "What is 17 * 23?", "agent_type": "general"}
+COMPLETION_EXAMPLE = {
+    "model": "agent/general",
+    "messages": [{"role": "user", "content": "What is 17 * 23?"}],
+}
+CHUNKS: dict[str, Any] = {
+    "type": "string",
+    "description": "Frames of `data`, each a `chat.completion.chunk` as JSON; the last is `[DONE]`.",
+}
 _PAGE = re.compile(rb"Page_(?:\w+\.)*(\w+)_")
 
 
@@ -117,7 +135,10 @@ def _document(app: Litestar) -> dict[str, Any]:
     doc["components"]["schemas"] = _schemas()
     for operation, permission in _operations(app, doc):
         _describe(operation)
-        _with_problems(operation)
+        if operation["tags"] == [*FrontController.tags]:
+            _with_errors(operation, JSON, ErrorAnswer)
+        else:
+            _with_errors(operation, PROBLEM, Problem)
         if permission == "public":
             operation["security"] = []
     _amend({op["operationId"]: op for op, _ in _operations(app, doc)})
@@ -164,12 +185,12 @@ def _describe(operation: dict[str, Any]) -> None:
         operation["description"] = " ".join(rest.split())
 
 
-def _with_problems(operation: dict[str, Any]) -> None:
+def _with_errors(operation: dict[str, Any], media_type: str, kind: type[Any]) -> None:
     responses = {
         status: response for status, response in operation["responses"].items() if status < "400"
     }
-    problem = {"schema": {"$ref": f"{SCHEMAS}Problem"}}
-    responses["default"] = {"description": "A problem", "content": {PROBLEM: problem}}
+    problem = {"schema": {"$ref": f"{SCHEMAS}{kind.__name__}"}}
+    responses["default"] = {"description": "A problem", "content": {media_type: problem}}
     operation["responses"] = responses
 
 
@@ -186,6 +207,9 @@ def _amend(operations: dict[str, dict[str, Any]]) -> None:
         "content": dict(chat["responses"]["200"]["content"]),
     }
     chat["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
+    completed = operations["complete_chat"]
+    completed["requestBody"]["content"]["application/json"]["example"] = COMPLETION_EXAMPLE
+    completed["responses"]["200"]["content"]["text/event-stream"] = {"schema": CHUNKS}
     made = operations["create_ticket"]["requestBody"]["content"]["application/json"]
     made["examples"] = TICKET_EXAMPLES
     operations["list_run_events"]["parameters"].append(TICKET)

@@ -16,12 +16,14 @@ from polyagent.domain.event import (
     MessageCompleted,
     MessageDelta,
     ReasoningDelta,
+    RunResumed,
     ToolArgumentsDelta,
 )
 from polyagent.domain.run import Admitted, Answer, Run
 from polyagent.usecases.follow_run import FollowRun
 
 OUTAGE_PAUSE_S = 1.0
+PAGE = 1000
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -45,6 +47,18 @@ class Reader:
     async def is_anything_left(self, actor: Actor, run: Run, after: int) -> bool:
         """Say whether there is something to stream behind the cursor. Raises `CursorInvalid`."""
         return await self._follow.check(actor, run.id, after)
+
+    async def settled(self, actor: Actor, run: Run) -> int:
+        """Return up to which event the journal has the last word: the newest that voids deltas, or the run's last."""
+        settled = after = 0
+        while True:
+            events, ended = await self._follow.page(actor, run.id, after, PAGE)
+            settled = max(
+                [settled, *(e.id for e in events if ended or isinstance(e.body, RunResumed))]
+            )
+            if len(events) < PAGE:
+                return settled
+            after = events[-1].id
 
     async def until_end(self, actor: Actor, admitted: Admitted, patience_s: float) -> Heard:
         """Return the answer as it is when the run ends, the patience does, or this process stops."""

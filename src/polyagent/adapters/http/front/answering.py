@@ -1,6 +1,7 @@
 """The answer to a completion: whole, or in chunks as it is made."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 from litestar import Response
@@ -50,6 +51,8 @@ async def streaming(
         with_usage=with_usage,
     )
     events = reader.from_start(request.user, admitted)
+    if admitted.replayed:
+        events = _valid(events, await reader.settled(request.user, run))
     try:
         first = await _first(reader, run, events, chunks)
     except BaseException:
@@ -59,6 +62,14 @@ async def streaming(
     rest = frames(events, reader.drain, chunks, farewell=farewell, first=first)
     headers = {"X-Accel-Buffering": "no", **_headers(admitted)}
     return Stream(rest, status_code=200, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def _valid(events: Events, settled: int) -> Events:
+    """Leave out the deltas before `settled`: they are void, or there is a whole in their place."""
+    async with aclosing(events):
+        async for event in events:
+            if event is None or event.id > settled or event.body.durable:
+                yield event
 
 
 async def _first(reader: Reader, run: Run, events: Events, chunks: Chunks) -> bytes:

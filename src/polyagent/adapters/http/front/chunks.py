@@ -105,17 +105,21 @@ class Chunks:
 
     def _told(self, event: Event) -> bytes:
         number, body = event.id, event.body
-        if number != self._last_id + 1 and number % EPOCH != 1:
-            self._breaks()
+        is_gap = number != self._last_id + 1 and number % EPOCH != 1
         self._last_id = number
-        if type(body) is MessageDelta:
-            if body.step != self._step:
-                self._begin_step(body.step)
+        if type(body) is MessageDelta and body.step == self._step and not is_gap:
             return self._content(self._text.add(body.text))
+        step = getattr(body, "step", self._step)
+        if step != self._step:
+            self._begin_step(step)
+        if is_gap:
+            self._breaks()
         return self._rarer(body)
 
     def _rarer(self, body: EventBody) -> bytes:
         match body:
+            case MessageDelta(text=text):
+                return self._content(self._text.add(text))
             case ReasoningDelta():
                 return self._reasoning(body)
             case ToolArgumentsDelta():
@@ -149,8 +153,6 @@ class Chunks:
         return self._text_prefix + _ENCODE(text) + self._text_suffix
 
     def _reasoning(self, body: ReasoningDelta) -> bytes:
-        if body.step != self._step:
-            self._begin_step(body.step)
         if self._mute:
             return b""
         self._thought = True
@@ -159,13 +161,9 @@ class Chunks:
     def _arguments(self, body: ToolArgumentsDelta) -> bytes:
         if not self._live_calls:
             return b""
-        if body.step != self._step:
-            self._begin_step(body.step)
         return self._tool_calls(self._calls.add(body.tool_call_id, body.name, body.text))
 
     def _completed(self, body: MessageCompleted) -> bytes:
-        if body.step != self._step:
-            self._begin_step(body.step)
         self._ended = body
         return self._content(self._text.finish(body.message.content))
 

@@ -48,11 +48,11 @@ def fronted(handler: Handler) -> Handler:
 
 def shaped(problem: Problem) -> tuple[Problem | ErrorAnswer, str]:
     """Return what to say of a problem, and its media type."""
-    if not problem.instance.startswith(PREFIX):
+    if not f"{problem.instance}/".startswith(PREFIX):
         return problem, PROBLEM
     fault = problem.errors[0] if problem.errors else None
     param = _param(fault.pointer) if fault else None
-    detail = fault.detail if fault else problem.detail
+    detail = f"{param}: {fault.detail}" if fault and param else problem.detail
     return answer_of(problem.code, detail, problem.status, param), JSON
 
 

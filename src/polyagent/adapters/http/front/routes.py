@@ -1,3 +1,5 @@
+from urllib.parse import unquote
+
 from dishka import FromDishka
 from dishka.integrations.litestar import inject
 from litestar import Controller, Response, get, post
@@ -40,8 +42,7 @@ class FrontController(Controller):
         self, request: Call, model_id: FromPath[str], find: FromDishka[FindModels]
     ) -> ModelOffer:
         """Read a model"""
-        name = request.scope["path"].removeprefix(f"{self.path}/models/")
-        return _offer(await find.get(request.user, name))
+        return _offer(await find.get(request.user, _named(request)))
 
     @post("/chat/completions", status_code=200, permission="chat", operation_id="complete_chat")
     @inject
@@ -65,6 +66,11 @@ class FrontController(Controller):
             with_usage = bool(data.stream_options and data.stream_options.include_usage)
             return await streaming(request, reader, admitted, ask, with_usage=with_usage)
         return await answered(request, reader, admitted, ask)
+
+
+def _named(request: Call) -> str:
+    """Return the id in the address as it was sent: the framework takes a slash from the end of its own copy."""
+    return unquote(request.scope["raw_path"].decode("latin-1")).removeprefix("/v1/models/")
 
 
 def _offer(offer: Offer) -> ModelOffer:
