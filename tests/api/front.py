@@ -10,7 +10,7 @@ from tests.api.client import Answer, Client
 from tests.api.house import House
 
 PATH = "/v1/chat/completions"
-LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+LOOK: Any = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 
 
 def official(house: House, client: Client) -> openai.AsyncOpenAI:

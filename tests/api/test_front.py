@@ -1,5 +1,6 @@
 """The front for clients of the OpenAI protocol, as its official client and others use it."""
 
+import asyncio
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +12,6 @@ from polyagent.adapters.memory.models import said
 from polyagent.domain.chat import ImagePart, text_of
 from polyagent.domain.model import Finished, ThoughtDelta
 from tests.api.front import (
-    PATH,
     asked,
     chunks_of,
     error_of,
@@ -277,15 +277,17 @@ async def test_a_key_leads_back_to_the_run(house: House) -> None:
 
 async def test_a_key_leads_back_to_a_run_that_is_under_way(house: House) -> None:
     house.models.gate.clear()
-    ask = {"model": "scripted", "messages": [user()], "stream": True}
-    async with house.ann.exchange("POST", PATH, json=ask, headers={"Idempotency_Key": "k"}):
-        await house.models.asked.wait()
-        house.models.gate.set()
+    tasks = [
+        asyncio.create_task(asked(house.ann, key="k", stream=stream)) for stream in (True, False)
+    ]
+    await house.models.asked.wait()
 
-        again = await asked(house.ann, key="k", stream=True)
+    house.models.gate.set()
+    first, again = [await task for task in tasks]
 
+    assert "idempotent-replayed" not in first.headers
     assert again.headers["idempotent-replayed"] == "true"
-    assert spelled(chunks_of(again.body)) == "You said: hi"
+    assert again.json["choices"][0]["message"]["content"] == spelled(chunks_of(first.body))
     assert len(house.models.prompts) == 1
 
 
