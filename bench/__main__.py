@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import conditions
-from bench.parts import beats, capacity, chat, context, growth, memory, profile
+from bench.parts import beats, capacity, chat, context, front, growth, memory, profile
 from bench.stage import Stage, stage
 from bench.table import say
 
 PARTS: dict[str, Callable[[Stage], None]] = {
     "chat": chat.run,
+    "front": front.run,
     "memory": memory.run,
     "growth": growth.run,
     "context": context.run,

@@ -5,7 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -139,7 +139,7 @@ class Stage:
                 streamed=self.chat("/api/v1/chat/stream", ASK),
             )
 
-    def chat(self, path: str, ask: dict[str, str]) -> str:
+    def chat(self, path: str, ask: Mapping[str, object]) -> str:
         return request("POST", path, msgspec.json.encode(ask), Authorization=self.authorization)
 
     def client(self, server: Server) -> httpx.Client:

@@ -18,6 +18,7 @@ RUN_PAGES = [
     "docs/getting-started.md",
     "docs/cli.md",
     "docs/agents.md",
+    "docs/openai.md",
 ]
 PAGES = [
     *RUN_PAGES,
@@ -69,9 +70,11 @@ def test_every_command_of_a_page_works_in_its_order(up: Up, page: str) -> None:
     assert "run.failed" not in done.stdout
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_python_of_the_socket_page_gets_an_answer(up: Up, number: int) -> None:
-    program = blocks("docs/websocket.md", "python")[number]
+@pytest.mark.parametrize(
+    ("page", "number"), [("docs/websocket.md", 0), ("docs/websocket.md", 1), ("docs/openai.md", 0)]
+)
+def test_the_python_of_a_page_gets_an_answer(up: Up, page: str, number: int) -> None:
+    program = blocks(page, "python")[number]
 
     done = subprocess.run(
         [sys.executable, "-c", program.replace("localhost:8080", f"localhost:{up.port}")],
