@@ -70,10 +70,9 @@ class PostgresRuns:
         end_user: str | None,
         agent_name: str | None = None,
     ) -> Ground:
-        wanted = (agent_id, agent_type, agent_name)
         with translated():
             (row,) = await self._pool.fetch(
-                sql.GROUND, *_rights(actor), session_id, end_user, *wanted
+                sql.GROUND, *_rights(actor), session_id, end_user, agent_id, agent_type, agent_name
             )
         if session_id is not None and row["session"] is None:
             raise NotFound(f"There is no session {session_id}.")

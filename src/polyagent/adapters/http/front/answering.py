@@ -1,7 +1,7 @@
 """The answer to a completion: whole, or in chunks as it is made."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 from litestar import Response
@@ -53,11 +53,10 @@ async def streaming(
     events = reader.from_start(request.user, admitted)
     if admitted.replayed:
         events = _valid(events, await reader.settled(request.user, run))
-    try:
+    async with AsyncExitStack() as unless_streamed:
+        unless_streamed.push_async_callback(events.aclose)
         first = await _first(reader, run, events, chunks)
-    except BaseException:
-        await events.aclose()
-        raise
+        unless_streamed.pop_all()
     farewell = error_chunk(Stopping.code, STOPPING, 503)
     rest = frames(events, reader.drain, chunks, farewell=farewell, first=first)
     headers = {"X-Accel-Buffering": "no", **_headers(admitted)}
