@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from polyagent.adapters.cli.commands import doctor as command
 from polyagent.adapters.cli.main import cli
+from polyagent.adapters.cli.within import within
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.finding import Finding, ok, problem, warning
-from polyagent.settings import Settings
 from tests.unit.fake_product import FakeProduct
 
 GRANT = "GRANT USAGE ON SCHEMA polyagent TO app;"
@@ -111,31 +110,18 @@ def test_an_error_of_ours_is_one_line(doctor: Doctor) -> None:
     assert (result.exit_code, result.stderr) == (3, "polyagent: The extension is broken.\n")
 
 
-class Hanging(FakeProduct):
-    """Finds one thing and never returns."""
+def test_what_hangs_is_left_behind() -> None:
+    until = threading.Event()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.until = threading.Event()
-
-    def examine(self, settings: Settings, tell: Callable[[Finding], None]) -> None:
+    def hangs(tell: Callable[[Finding], None]) -> None:
         tell(ok("redis", "Valkey 9.1.2"))
-        self.until.wait()
+        until.wait()
 
+    findings, hung = within(0.2, hangs)
+    until.set()
 
-def test_what_hangs_is_left_behind(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
-    hanging: Hanging = Hanging()
-    left: list[int] = []
-    doctor.product = hanging
-    monkeypatch.setattr(command, "LIMIT_S", 0.01)
-    monkeypatch.setattr(command, "_leave", left.append)
-
-    result = doctor()
-    hanging.until.set()
-
-    assert "ok       redis           Valkey 9.1.2" in result.stdout
-    assert "problem  machine         something did not answer" in result.stdout
-    assert left == [1]
+    assert hung
+    assert [finding.level for finding in findings] == ["ok", "problem"]
 
 
 class HealthHandler(BaseHTTPRequestHandler):

@@ -21,7 +21,10 @@ Tell = Callable[[Finding], None]
 
 
 async def examine(settings: Settings, tell: Tell) -> None:
-    """Tell what is found as it is found; each outside thing has ten seconds."""
+    """Tell what is found as it is found; each outside thing has ten seconds.
+
+    One after the other: what one imports would eat the time of another's answer.
+    """
     if sys.platform == "win32":
         tell(warning("machine", "engines do not run on Windows", "use WSL2, or a server elsewhere"))
         ground, up = settings, None
@@ -30,8 +33,8 @@ async def examine(settings: Settings, tell: Tell) -> None:
         for finding in _here(settings, up):
             tell(finding)
         ground = _ground(settings, up, tell)
-    outside = _outside(ground, up)
-    await asyncio.gather(*(_within(subject, findings, tell) for subject, findings in outside))
+    for subject, findings in _outside(ground, up):
+        await _within(subject, findings, tell)
 
 
 def _running(settings: Settings) -> str | None:

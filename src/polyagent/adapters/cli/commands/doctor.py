@@ -1,11 +1,7 @@
 """The command that looks at everything and says how it is."""
 
 import os
-import queue
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
 
 import rich_click as click
 
@@ -13,15 +9,14 @@ from polyagent.adapters.cli.exits import FAILED
 from polyagent.adapters.cli.findings import as_json, as_text, in_order, of_health
 from polyagent.adapters.cli.options import Place, address, located
 from polyagent.adapters.cli.product import LoadProduct
+from polyagent.adapters.cli.within import Tell, within
 from polyagent.configuration.loading import settle
 from polyagent.configuration.sources import Values
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.finding import Finding, problem
 from polyagent.settings import SettingsError
 
-LIMIT_S = 30.0
-
-Tell = Callable[[Finding], None]
+LIMIT_S = 45.0
 
 
 @click.command()
@@ -39,7 +34,7 @@ def doctor(ctx: click.Context, place: Place, url: str | None, wants_json: bool) 
     """
     values: Values = {}
     if url is not None:
-        findings, hung = _limited(lambda tell: _ask(url, tell))
+        findings, hung = within(LIMIT_S, lambda tell: _ask(url, tell))
     else:
         try:
             values = place.values()
@@ -48,7 +43,7 @@ def doctor(ctx: click.Context, place: Place, url: str | None, wants_json: bool) 
             findings, hung = [problem("settings", error.detail)], False
         else:
             load: LoadProduct = ctx.obj
-            findings, hung = _limited(lambda tell: load().examine(settings, tell))
+            findings, hung = within(LIMIT_S, lambda tell: load().examine(settings, tell))
     findings = in_order(findings)
     _show(findings, values, wants_json=wants_json)
     code = FAILED if any(finding.level == "problem" for finding in findings) else 0
@@ -66,43 +61,6 @@ def _ask(url: str, tell: Tell) -> None:
                 tell(finding)
     except PolyAgentError as error:
         tell(problem("server", error.detail))
-
-
-def _limited(look: Callable[[Tell], None]) -> tuple[list[Finding], bool]:
-    """Return what is found within half a minute, and whether something still hangs.
-
-    Names that are looked up and disks over a network can keep a thread for longer than any deadline.
-    """
-    told: queue.SimpleQueue[Finding | BaseException | None] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            look(told.put)
-        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
-            told.put(error)
-        told.put(None)
-
-    threading.Thread(target=work, daemon=True).start()
-    findings = list(_arriving(told))
-    return findings, bool(findings) and findings[-1] is HUNG
-
-
-HUNG = problem("machine", f"something did not answer within {LIMIT_S:.0f} seconds")
-
-
-def _arriving(told: "queue.SimpleQueue[Finding | BaseException | None]") -> Iterator[Finding]:
-    until = time.monotonic() + LIMIT_S
-    while True:
-        try:
-            item = told.get(timeout=max(0.0, until - time.monotonic()))
-        except queue.Empty:
-            yield HUNG
-            return
-        if item is None:
-            return
-        if isinstance(item, BaseException):
-            raise item
-        yield item
 
 
 def _show(findings: list[Finding], values: Values, *, wants_json: bool) -> None:
