@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import openai
 import pytest
 from msgspec.structs import replace
@@ -129,7 +130,7 @@ async def test_a_model_is_asked_as_it_is_with_every_parameter(house: House) -> N
     assert prompt.model == "scripted"
     assert [message.role for message in prompt.messages] == ["user"]
     assert prompt.tools == ()
-    assert prompt.response_format == schema
+    assert msgspec.to_builtins(prompt.response_format) == schema
     assert prompt.parallel_tool_calls is False
     told = prompt.settings
     assert (told.temperature, told.top_p, told.max_output_tokens, told.seed) == (1, 0.9, 7, 4)

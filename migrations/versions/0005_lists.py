@@ -2,14 +2,14 @@
 
 Runs that are to end well, as most do, pay nothing for the first: `completed` is found along the ids.
 
-Revision ID: 0004
-Revises: 0003
+Revision ID: 0005
+Revises: 0004
 """
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
