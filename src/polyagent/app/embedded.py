@@ -64,7 +64,7 @@ async def _on_engines(
         data_dir=str(place.absolute()),
         postgres=settings.database.url is None,
         valkey=settings.redis.url is None,
-        model=model and settings.ai.url is None,
+        model=model and not settings.ai.each(),
         throwaway=not data_dir,
     )
     engines = await stack.enter_async_context(held(wanted, say=log.info, warn=log.warning))
