@@ -16,6 +16,7 @@ from polyagent.ports.models import Models
 from polyagent.settings import Settings
 
 LIMIT_S = 10.0
+BESIDE = ("status", "detail")  # told beside the other facts of a service
 
 Tell = Callable[[Finding], None]
 
@@ -84,9 +85,9 @@ def _outside(
         yield "postgres", found
     if settings.redis.url:
         yield "redis", redis(settings.redis, clock)
-    if settings.ai.url is None and up is not None:
+    if not settings.ai.each() and up is not None:
         yield "model_service", _model_service_of(up)
-    elif settings.ai.url or (settings.database.url and settings.redis.url):
+    elif settings.ai.each() or (settings.database.url and settings.redis.url):
         yield "model_service", _model_services(settings)
 
 
@@ -106,7 +107,8 @@ async def _model_service_of(up: str) -> AsyncGenerator[Finding, None]:
     from polyagent.adapters.engines.checkup.server import health
 
     if (told := health(up)) is not None:
-        yield _service(told.components["model_service"])
+        for finding in _services(told.components["model_service"]):
+            yield finding
 
 
 async def _model_services(settings: Settings) -> AsyncGenerator[Finding, None]:
@@ -116,7 +118,8 @@ async def _model_services(settings: Settings) -> AsyncGenerator[Finding, None]:
     try:
         models = await use_cases.get(Models)
         health = await models.health()
-        yield _service(health)
+        for finding in _services(health):
+            yield finding
         for model in await models.list() if health.status in ("ok", "degraded") else ():
             eyes = {True: ", images", False: ", no images", None: ""}[model.images]
             tools = "tools" if model.tools else "no tools"
@@ -124,6 +127,16 @@ async def _model_services(settings: Settings) -> AsyncGenerator[Finding, None]:
             yield ok("model_service", text)
     finally:
         await use_cases.close()
+
+
+def _services(component: Component) -> Iterator[Finding]:
+    """Tell of each service by itself where there are several."""
+    several = component.facts.get("services", ())
+    if not several:
+        yield _service(component)
+    for facts in several:
+        told = {name: fact for name, fact in facts.items() if name not in BESIDE and fact is not None}
+        yield _service(Component(status=facts["status"], detail=facts["detail"], facts=told))
 
 
 def _service(component: Component) -> Finding:

@@ -78,9 +78,10 @@ class ChatController(Controller):
 
 
 def accepted(admitted: Admitted) -> Response[Any]:
-    """Answer a run that goes on by itself."""
+    """Answer a run that goes on by itself; one that ended before, under the same key, is told as it is."""
     headers = {"Location": location(admitted.run), **replayed(admitted)}
-    return Response(admitted.run, status_code=202, headers=headers)
+    has_ended = admitted.replayed and admitted.run.is_final
+    return Response(admitted.run, status_code=200 if has_ended else 202, headers=headers)
 
 
 def location(run: Run) -> str:
