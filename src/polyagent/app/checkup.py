@@ -135,7 +135,9 @@ def _services(component: Component) -> Iterator[Finding]:
     if not several:
         yield _service(component)
     for facts in several:
-        told = {name: fact for name, fact in facts.items() if name not in BESIDE and fact is not None}
+        told = {
+            name: fact for name, fact in facts.items() if name not in BESIDE and fact is not None
+        }
         yield _service(Component(status=facts["status"], detail=facts["detail"], facts=told))
 
 

@@ -1,13 +1,13 @@
 """Runs, as those who ask for them see them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from polyagent.adapters.postgres import sql_runs as sql
+from polyagent.adapters.postgres.admission import is_fresh, run_as_told, work_on
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.page import page_of
 from polyagent.adapters.postgres.pool import Pool
@@ -24,7 +24,7 @@ from polyagent.adapters.postgres.rows import (
 from polyagent.adapters.postgres.sql_journal import WORK
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import AgentType
-from polyagent.domain.chat import Message, no_agent, text_of
+from polyagent.domain.chat import no_agent
 from polyagent.domain.errors import (
     IdempotencyKeyReused,
     Limited,
@@ -32,7 +32,7 @@ from polyagent.domain.errors import (
     RunFinished,
     SessionBusy,
 )
-from polyagent.domain.event import EPOCH, Event, RunStarted
+from polyagent.domain.event import Event
 from polyagent.domain.page import Page, PageAsk, key_of
 from polyagent.domain.run import (
     CANCELLED,
@@ -40,7 +40,6 @@ from polyagent.domain.run import (
     QUEUE_FULL_S,
     Admitted,
     IdempotencyKey,
-    Lease,
     NewRun,
     Run,
     RunStatus,
@@ -102,11 +101,11 @@ class PostgresRuns:
             if row is None:
                 return await self._entered_before(actor, run, worker_id, key)
             self._offer(row["next"])
-            told = _told(run, row)
+            told = run_as_told(run, row)
             if worker_id is None or told.status == "queued":
                 return Admitted(run=told)
-            if _is_fresh(ground, row["message_count"]):
-                return Admitted(run=told, work=_work(actor, run, told, ground, worker_id))
+            if is_fresh(ground, row["message_count"]):
+                return Admitted(run=told, work=work_on(actor, run, told, ground, worker_id))
             return Admitted(run=told, work=await self._work(run.id, worker_id))
 
     async def _enter(
@@ -255,64 +254,3 @@ def _refused(run: NewRun, row: asyncpg.Record) -> NotFound | SessionBusy | Limit
     if run.reject_if_busy and row["is_busy"]:
         return SessionBusy("The session has a run that has not ended: wait for it, or use enqueue.")
     return Limited(QUEUE_FULL, retry_after_s=QUEUE_FULL_S)
-
-
-def _is_fresh(ground: Ground, message_count: int | None) -> bool:
-    """Say whether the history is as it was read: no run was or has been at work on it since."""
-    if message_count is None:
-        return True  # a new session has none
-    session = ground.session
-    return (
-        session is not None and session.status == "idle" and session.message_count == message_count
-    )
-
-
-def _told(new: NewRun, row: asyncpg.Record) -> Run:
-    is_queued = row["status"] == "queued"
-    return Run(
-        id=new.id,
-        session_id=new.session_id,
-        agent_id=new.agent_id,
-        agent_version=new.agent_version,
-        status=row["status"],
-        priority=new.priority,
-        position=row["position"] if is_queued else None,
-        message_id=new.message_id,
-        created_at=row["created_at"],
-        started_at=None if is_queued else row["created_at"],
-        metadata=new.metadata,
-    )
-
-
-def _work(actor: Actor, new: NewRun, run: Run, ground: Ground, worker_id: UUID) -> Work:
-    return Work(
-        lease=Lease(run.id, 1, worker_id),
-        run=run,
-        workspace_id=actor.workspace_id,
-        user_id=actor.user_id,
-        spec=new.spec,
-        begun=_begun(run),
-        history=ground.history,
-        summary=ground.summary,
-        steps=(_asked(new, run.created_at),),
-    )
-
-
-def _begun(run: Run) -> Event:
-    """Return the event that admission has journaled."""
-    started = RunStarted(run.agent_id, run.agent_version, run.attempt)
-    return Event(
-        id=EPOCH + 1, run_id=run.id, session_id=run.session_id, at=run.created_at, body=started
-    )
-
-
-def _asked(new: NewRun, at: datetime) -> Message:
-    return Message(
-        id=new.message_id,
-        session_id=new.session_id,
-        run_id=new.id,
-        role="user",
-        content=text_of(new.spec.parts),
-        parts=new.spec.parts,
-        created_at=at,
-    )
