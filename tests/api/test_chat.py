@@ -214,7 +214,7 @@ async def test_the_same_key_means_the_same_run(house: House) -> None:
     assert again.status == 200
     assert again.headers["idempotent-replayed"] == "true"
     assert again.json == first.json
-    assert as_run.json["id"] == first.json["run_id"]
+    assert (as_run.status, as_run.json["id"]) == (200, first.json["run_id"])
     assert as_stream.headers["idempotent-replayed"] == "true"
     assert b"event: run.completed" in as_stream.body
     assert len(house.models.prompts) == 1
