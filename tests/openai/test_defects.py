@@ -133,6 +133,19 @@ async def test_a_defect_shows_as_the_table_says(defect: str, script: str, what: 
     assert f"| {defect} | {what} |" in PAGE.read_text()
 
 
+async def test_an_image_for_a_model_without_eyes_fails_once_and_is_then_422() -> None:
+    image = {"type": "image", "data": "aGk=", "media_type": "image/png"}
+    ask = {"message": [{"type": "text", "text": "say what"}, image]}
+    async with ModelService(refuses=("images",)) as service, house_at(service) as house:
+        first = await house.ann.post("/api/v1/chat", ask)
+        second = await house.ann.post("/api/v1/chat", ask)
+        on = await house.chat(house.ann, "say on", session_id=first.json["session_id"])
+
+    assert (first.status, first.json["error"]["code"]) == (200, "modality_unsupported")
+    second.as_problem(422, "modality_unsupported")
+    assert on.json["message"]["content"] == "on "
+
+
 async def test_nothing_of_what_a_service_says_reaches_a_client() -> None:
     said = '{"error":{"message":"hunter2 at http://10.0.0.1"}}'
     scripts = [f"refuse {status} {said}" for status in (400, 401, 404, 422, 429, 500)]

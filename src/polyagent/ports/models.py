@@ -12,8 +12,9 @@ class Models(Protocol):
         """Call the model; the last delta is `Finished`. Texts hold neither NUL nor lone surrogates.
 
         Raises before the first delta `ModelServiceMissing`, `ModelServiceUnavailable` (after the
-        retries), `ContextExceeded`, `ToolsRefused`, `ModelServiceRefused`, and after it
-        `ModelServiceBroken`. Closing the iterator ends the call.
+        retries, from every service that may stand in), `ModelUnknown`, `ModalityUnsupported`,
+        `ContextExceeded`, `ToolsRefused`, `ModelServiceRefused`, and after it `ModelServiceBroken`.
+        No detail holds what a service said. Closing the iterator ends the call.
         """
 
     async def info(self, model: str | None) -> ModelInfo:

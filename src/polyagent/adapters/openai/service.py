@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 import httpx
 import structlog
@@ -78,9 +78,13 @@ class Service:
         retries = 0
         while True:
             try:
-                async with self._place(end_at), aclosing(self._attempt(prompt, end_at)) as answer:
-                    async for delta in answer:
-                        yield delta
+                await self._take_place(end_at)
+                try:
+                    async with aclosing(self._attempt(prompt, end_at)) as answer:
+                        async for delta in answer:
+                            yield delta
+                finally:
+                    self._places.release()
             except ModelServiceUnavailable as error:
                 retries += 1
                 pause_s = _pause_s(retries, error)
@@ -120,20 +124,19 @@ class Service:
         is_named = model is not None or self._settings.model is not None
         return self._breaker.is_open or (self._catalogue.is_away and not is_named)
 
-    @asynccontextmanager
-    async def _place(self, end_at: float) -> AsyncIterator[None]:
-        """Hold one of the places. Raises `Full`."""
-        until = min(_now() + self._settings.first_byte_timeout_s, end_at)
+    async def _take_place(self, end_at: float) -> None:
+        """Take one of the places, which is to be released. Raises `Full`."""
+        if not self._places.locked():
+            await self._places.acquire()
+            return
         try:
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout_at(
+                min(_now() + self._settings.first_byte_timeout_s, end_at)
+            ):
                 await self._places.acquire()
         except TimeoutError as error:
             most = self._settings.max_concurrency
             raise Full(f"All {most} places at the model service stayed taken.") from error
-        try:
-            yield
-        finally:
-            self._places.release()
 
     async def _attempt(self, prompt: Prompt, end_at: float) -> AsyncGenerator[ModelDelta, None]:
         """Call the model once; whatever fails after the first delta is a `ModelServiceBroken`."""

@@ -10,6 +10,20 @@ from polyagent.domain.model import Prompt
 from polyagent.domain.usage import Usage
 from polyagent.settings import Price
 
+# The names of OpenAI's two protocols, and those that others have beside them: a bare `cached_tokens` is
+# Moonshot's, `prompt_cache_hit_tokens` DeepSeek's, `cache_read_input_tokens` what gateways hand on of Anthropic.
+_FIELDS = {
+    "prompt_tokens": "input",
+    "input_tokens": "input",
+    "completion_tokens": "output",
+    "output_tokens": "output",
+    "total_tokens": "total",
+    "cached_tokens": "cached",
+    "prompt_cache_hit_tokens": "cached",
+    "cache_read_input_tokens": "cached",
+    "reasoning_tokens": "reasoning",
+}
+
 
 class Totals:
     """The newest valid value of each field: what a service repeats is a running total, never a summand."""
@@ -65,25 +79,9 @@ def cost(usage: Usage, price: Price) -> float:
 
 
 def _fields(told: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Read the names of OpenAI's two protocols, and those that others have beside them.
-
-    `prompt_cache_hit_tokens` is DeepSeek's, a bare `cached_tokens` Moonshot's and
-    `cache_read_input_tokens` what gateways hand on from Anthropic.
-    """
-    yield "input", told.get("input_tokens")
-    yield "input", told.get("prompt_tokens")
-    yield "output", told.get("output_tokens")
-    yield "output", told.get("completion_tokens")
-    yield "total", told.get("total_tokens")
-    for name in ("cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens"):
-        yield "cached", told.get(name)
-    yield "reasoning", told.get("reasoning_tokens")
-    for group in ("input_tokens_details", "prompt_tokens_details"):
-        yield "cached", _detail(told, group, "cached_tokens")
-    for group in ("output_tokens_details", "completion_tokens_details"):
-        yield "reasoning", _detail(told, group, "reasoning_tokens")
-
-
-def _detail(told: dict[str, Any], group: str, field: str) -> Any:
-    details = told.get(group)
-    return details.get(field) if isinstance(details, dict) else None
+    for name, value in told.items():
+        if field := _FIELDS.get(name):
+            yield field, value
+        elif name.endswith("_details") and isinstance(value, dict):
+            yield "cached", value.get("cached_tokens")
+            yield "reasoning", value.get("reasoning_tokens")
