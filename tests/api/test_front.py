@@ -1,6 +1,7 @@
 """The front for clients of the OpenAI protocol, as its official client and others use it."""
 
 import asyncio
+from base64 import b64encode
 from typing import Any
 from urllib.parse import quote
 
@@ -21,10 +22,14 @@ from tests.api.front import (
     user,
 )
 from tests.api.house import House
+from tests.images import PNG
 from tests.world import called
 
 NAMES = ("support", "a/b", "é x", "100%", "a/", "?q#f", "01990000-0000-7000-8000-000000000000")
-PIXEL = "iVBORw0KGgo="
+
+
+def coded(image: bytes) -> str:
+    return b64encode(image).decode()
 
 
 async def test_each_model_that_is_listed_can_be_read_and_used(house: House) -> None:
@@ -68,7 +73,7 @@ async def test_only_agents_that_are_seen_and_active_are_listed(house: House) -> 
     for name in ("secret", secret["id"], "nobody", ""):
         error_of(await asked(house.ann, model=f"agent/{name}"), 404, "model_not_found")
         error_of(await house.ann.get(f"/v1/models/agent/{name}"), 404, "model_not_found")
-    error = error_of(await asked(house.ann, model="agent/asleep"), 400, "unprocessable")
+    error = error_of(await asked(house.ann, model="agent/asleep"), 400, "agent_inactive")
     assert "inactive" in error["message"]
 
 
@@ -105,6 +110,7 @@ async def test_an_agent_has_its_instructions_before_the_clients(house: House) ->
 
 async def test_a_model_is_asked_as_it_is_with_every_parameter(house: House) -> None:
     schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
+    house.models.scripts.append(said("{}"))
     answer = await asked(
         house.ann,
         temperature=1,
@@ -238,17 +244,22 @@ async def test_the_reason_of_the_end_is_one_that_clients_know(
 async def test_images_are_taken_from_users(house: House) -> None:
     shown = [
         {"type": "text", "text": "What is it?"},
-        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}},
-        {"type": "image_url", "image_url": {"url": "https://a.example/b.png", "detail": "low"}},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{coded(PNG)}"}},
     ]
 
     assert (await asked(house.ann, user(shown))).status == 200
 
     parts = house.models.prompts[0].messages[0].parts
-    assert parts[1:] == (
-        ImagePart(data=PIXEL, media_type="image/png"),
-        ImagePart(url="https://a.example/b.png"),
-    )
+    assert parts[1:] == (ImagePart(data=coded(PNG), media_type="image/png"),)
+
+
+async def test_what_is_no_image_is_refused_where_it_stands(house: House) -> None:
+    url = f"data:image/png;base64,{coded(b'hello')}"
+    shown = [{"type": "image_url", "image_url": {"url": url}}]
+
+    error = error_of(await asked(house.ann, user(shown)), 400, "image_unusable")
+
+    assert error["param"] == "messages[0].content[0].image_url.url"
 
 
 async def test_a_completion_is_a_run_that_its_user_finds(house: House) -> None:

@@ -139,7 +139,7 @@ async def test_too_many_images_are_refused(house: House) -> None:
 
     problem = (await shows(house, *[part] * 9)).as_problem(422, "image_unusable")
 
-    assert [fault["pointer"] for fault in problem["errors"]] == ["#/message/9"]
+    assert [fault["pointer"] for fault in problem["errors"]] == ["#/message/9/data"]
 
 
 async def test_an_image_of_a_document_is_not_found(house: House) -> None:
@@ -182,3 +182,33 @@ async def test_a_refused_image_keeps_no_key(house: House, server: WebServer) -> 
 
     assert again.status == 200
     assert "idempotent-replayed" not in again.headers
+
+
+async def test_images_of_a_completion_are_fetched_too(house: House, server: WebServer) -> None:
+    origin = f"http://127.0.0.1:{server.port}"
+    shown = [{"type": "image_url", "image_url": {"url": f"{origin}/b.gif", "detail": "low"}}]
+    asked = {"model": "agent/general", "messages": [{"role": "user", "content": shown}]}
+
+    first, again = [
+        await house.ann.post("/v1/chat/completions", asked, idempotency_key="k") for _ in range(2)
+    ]
+
+    assert (first.status, again.status) == (200, 200)
+    assert again.headers["x-run-id"] == first.headers["x-run-id"]
+    (prompt,) = house.models.prompts
+    assert prompt.messages[-1].parts == (
+        ImagePart(data=b64encode(GIF).decode(), media_type="image/gif"),
+    )
+    assert server.asked == ["GET /b.gif HTTP/1.1"]
+
+
+async def test_a_completion_leads_to_no_private_address(house: House) -> None:
+    url = "http://169.254.169.254/latest/meta-data/"
+    shown = [{"type": "image_url", "image_url": {"url": url}}]
+    asked = {"model": "scripted", "messages": [{"role": "user", "content": shown}]}
+
+    answer = await house.ann.post("/v1/chat/completions", asked)
+
+    assert answer.status == 400
+    assert answer.json["error"]["code"] == "address_refused"
+    assert answer.json["error"]["param"] == "messages[0].content[0].image_url.url"

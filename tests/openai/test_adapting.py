@@ -7,6 +7,7 @@ import pytest
 
 from polyagent.adapters.openai.knowing.habits import Habits
 from polyagent.domain.chat import ImagePart, TextPart
+from polyagent.domain.context import UNSEEN
 from polyagent.domain.errors import ModalityUnsupported, ModelServiceRefused
 from polyagent.domain.model import Prompt, PromptMessage
 from polyagent.domain.response_format import JsonObject, JsonSchema
@@ -100,7 +101,7 @@ async def test_an_image_of_an_earlier_turn_does_no_harm_to_a_model_without_eyes(
         told = service.requests[-1]["messages"][0]["content"]
 
     assert text_of(deltas) == "hi "
-    assert told == "Look: [An image that this model cannot see.]"
+    assert told == f"Look: {UNSEEN}"
 
 
 @pytest.mark.parametrize(

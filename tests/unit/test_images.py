@@ -99,7 +99,7 @@ async def test_the_images_of_a_message_have_their_largest_size(world: World) -> 
     assert await kept(world, large, large)
     with pytest.raises(ImageTooLarge) as refused:
         await world.asks((large, large, data(PNG)))
-    assert refused.value.faults[0].pointer == "#/message/2"
+    assert refused.value.faults[0].pointer == "#/message/2/data"
 
 
 async def test_a_message_has_so_many_images_and_none_is_fetched_of_more(world: World) -> None:
@@ -108,7 +108,7 @@ async def test_a_message_has_so_many_images_and_none_is_fetched_of_more(world: W
     with pytest.raises(ImageUnusable) as refused:
         await world.asks((ImagePart(url=HERE),) * (IMAGE_LIMITS.count + 1))
 
-    assert refused.value.faults[0].pointer == f"#/message/{IMAGE_LIMITS.count}"
+    assert refused.value.faults[0].pointer == f"#/message/{IMAGE_LIMITS.count}/url"
     assert world.web.asked == []
 
 

@@ -93,7 +93,7 @@ class SendCompletion:
 
     async def _with_images(self, given: tuple[PromptMessage, ...]) -> tuple[PromptMessage, ...]:
         at = [
-            f"#/messages/{n}/content/{m}"
+            f"#/messages/{n}/content/{m}/image_url/url"
             for n, said in enumerate(given)
             for m in range(len(said.parts))
         ]

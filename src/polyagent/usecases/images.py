@@ -32,14 +32,14 @@ class TakeImages:
     ) -> tuple[Part, ...]:
         """Return the parts with every image as checked data; those by URL come side by side.
 
-        `at` are the places of the parts in the request, by default those of `message`.
+        `at` are the places of what the parts hold, in the request: by default the fields of `message`.
         Raises `AddressRefused`, `FetchFailed`, `FetchTimedOut`, `ImageTooLarge`, `ImageUnusable`,
         each with the place of the image that it is about.
         """
         images = [(n, part) for n, part in enumerate(parts) if isinstance(part, ImagePart)]
         if not images:
             return parts
-        at = at or [f"#/message/{n}" for n in range(len(parts))]
+        at = at or [f"#/message/{n}/{_field(part)}" for n, part in enumerate(parts)]
         self._require_few([at[n] for n, _ in images])
         found = await self._all([(at[n], image) for n, image in images])
         taken = dict(zip([n for n, _ in images], found, strict=True))
@@ -56,15 +56,12 @@ class TakeImages:
         return [task.result() for task in taking]
 
     async def _taken(self, at: str, image: ImagePart) -> ImagePart:
-        if image.url is not None:
-            data = await self._fetched(image.url, pointer := f"{at}/url")
-        else:
-            data, pointer = image.data or "", f"{at}/data"
+        data = image.data or "" if image.url is None else await self._fetched(image.url, at)
         if size_of(data) > self._limits.bytes_each:
-            raise _too_large(pointer, self._limits.bytes_each)
+            raise _too_large(at, self._limits.bytes_each)
         kind = media_type(head_of(data))
         if kind is None:
-            raise _unusable(pointer, f"This is no image of a format that is taken: {FORMATS}.")
+            raise _unusable(at, f"This is no image of a format that is taken: {FORMATS}.")
         return ImagePart(data=data, media_type=kind)
 
     async def _fetched(self, url: str, pointer: str) -> str:
@@ -98,6 +95,10 @@ class TakeImages:
             if size > most:
                 detail = f"The images of a request have at most {most} bytes together."
                 raise ImageTooLarge(detail, faults=(Fault(at, detail),))
+
+
+def _field(part: Part) -> str:
+    return "url" if isinstance(part, ImagePart) and part.url is not None else "data"
 
 
 def _too_large(pointer: str, most: int) -> ImageTooLarge:
