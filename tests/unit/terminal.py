@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 LIMIT_S = 60
+AGAIN_S = 2
 ENTER = "\r"
 CTRL_C, CTRL_D, ALT_ENTER = "\x03", "\x04", "\x1b\r"
 
@@ -55,6 +56,18 @@ class Terminal:
             self._seen += self._decode(os.read(self._master, 4096))
         before, _, self._seen = self._seen.partition(text)
         return before
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C as a person does, again while nothing comes of it, till the prompt or the end.
+
+        A signal in the moment before readline waits for a key is noticed at the next key only.
+        """
+        for _ in range(LIMIT_S // AGAIN_S):
+            self.type(CTRL_C)
+            readable, _, _ = select.select([self._master], [], [], AGAIN_S)
+            if readable or self.process.poll() is not None:
+                return
+        raise AssertionError("Ctrl-C did nothing")
 
     def asks(self, text: str) -> None:
         """Wait for the prompt and type one entry."""

@@ -109,9 +109,9 @@ def test_one_interrupt_drops_the_line_and_a_second_ends_the_talk(
         terminal.see("> ")
         terminal.type("half a li")
         terminal.see("half a li")
-        terminal.type(CTRL_C)
+        terminal.interrupt()
         terminal.see("> ")
-        terminal.type(CTRL_C)
+        terminal.interrupt()
         code = terminal.ended()
 
     assert (code, asked(server)) == (0, [])
