@@ -106,7 +106,7 @@ class Up:
         )
 
     def token(self, username: str = "admin") -> str:
-        done = self.run("admin", "token", "--user", username)
+        done = self.run("admin", "token", "--user", username, "--valid-for", "7200")
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -267,10 +267,10 @@ async def test_a_killed_supervisor_leaves_nothing_and_the_next_start_recovers(
 
 def test_a_stop_ends_all_in_order(cluster: Path) -> None:
     (cluster / "ends").unlink(missing_ok=True)
-    (cluster / "worker listens").unlink(missing_ok=True)
+    (cluster / "logs" / "worker listens").unlink(missing_ok=True)
     up = Up(cluster, port=free_port())
     assert up.hear("ready"), up.told
-    eventually((cluster / "worker listens").exists, "the worker's handler of SIGTERM")
+    eventually((cluster / "logs" / "worker listens").exists, "the worker's handler of SIGTERM")
 
     code = up.end()
 

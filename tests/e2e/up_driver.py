@@ -29,7 +29,7 @@ def end(*_):
         file.write(f"{sys.argv[1]} {engines} engines\\n")
     os._exit(0)
 signal.signal(signal.SIGTERM, end)
-(data / f"{sys.argv[1]} listens").touch()
+(data / "logs" / f"{sys.argv[1]} listens").touch()
 """
 GATEWAY = f"""{LIVES_UNTIL_TOLD}
 class Handler(http.server.BaseHTTPRequestHandler):
