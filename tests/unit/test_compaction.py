@@ -11,7 +11,6 @@ from polyagent.domain.compaction import (
     MOST_MESSAGES,
     compaction,
     fits,
-    result_tokens,
     summary_tokens,
     transcript,
 )
@@ -21,6 +20,7 @@ from polyagent.domain.tool import ToolCall
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 BUDGET = 1000
+RESULTS = BUDGET // 2
 
 
 def said(role: str, text: str, run_id: object, calls: tuple[ToolCall, ...] = ()) -> Message:
@@ -57,15 +57,15 @@ def history(*sizes: int) -> tuple[Message, ...]:
 
 
 def test_a_conversation_that_fits_stays_as_it_is() -> None:
-    assert fits(Conversation(history=history(100, 100), steps=request()), BUDGET)
+    assert fits(Conversation(history=history(100, 100), steps=request()), BUDGET, RESULTS)
 
 
 def test_one_that_does_not_loses_its_oldest_turns_and_keeps_the_newest_whole() -> None:
     talk = Conversation(history=history(*[400] * 8), steps=request())
 
-    plan = compaction(talk, BUDGET)
+    plan = compaction(talk, BUDGET, RESULTS)
 
-    assert not fits(talk, BUDGET)
+    assert not fits(talk, BUDGET, RESULTS)
     assert plan is not None
     assert (*plan.covered, *plan.history) == talk.history
     assert plan.history[0].role == "user"
@@ -82,10 +82,10 @@ def test_what_is_left_fits_and_nothing_is_lost(
 ) -> None:
     talk = Conversation(history=history(*turns), steps=request(asked, *steps))
 
-    plan = compaction(talk, BUDGET)
+    plan = compaction(talk, BUDGET, RESULTS)
 
     if plan is None:
-        assert not talk.history or fits(talk, BUDGET)
+        assert not talk.history or fits(talk, BUDGET, RESULTS)
         return
     everything = (*talk.history, *talk.steps)
     assert [m for m in everything if m in plan.covered] == list(plan.covered)
@@ -93,19 +93,18 @@ def test_what_is_left_fits_and_nothing_is_lost(
     assert len(plan.covered) + len(left) == len(everything)
     assert plan.steps[0] == talk.steps[0]
     assert plan.steps[-1] == talk.steps[-1]
-    cost = cost_of(
-        Conversation(history=plan.history, steps=plan.steps), result_tokens=result_tokens(BUDGET)
-    )
+    cost = cost_of(Conversation(history=plan.history, steps=plan.steps), result_tokens=RESULTS)
     assert cost + summary_tokens(BUDGET) <= BUDGET
 
 
 def test_a_long_run_summarises_its_own_steps_but_neither_its_request_nor_the_last() -> None:
     talk = Conversation(history=history(100), steps=request(4, *[900] * 6))
 
-    plan = compaction(talk, BUDGET)
+    plan = compaction(talk, BUDGET, RESULTS)
 
     assert plan is not None
     assert plan.covered == (*talk.history, *talk.steps[1 : 1 + len(plan.covered) - 2])
+    assert plan.told == (*talk.history, talk.steps[0], *plan.covered[2:])
     assert plan.steps[0] == talk.steps[0]
     assert plan.steps[-1] == talk.steps[-1]
 
@@ -113,9 +112,9 @@ def test_a_long_run_summarises_its_own_steps_but_neither_its_request_nor_the_las
 def test_many_short_messages_are_too_much_for_the_store() -> None:
     talk = Conversation(history=history(*[1] * (MOST_MESSAGES // 2 + 1)), steps=request())
 
-    plan = compaction(talk, 1_000_000)
+    plan = compaction(talk, 1_000_000, RESULTS)
 
-    assert not fits(talk, 1_000_000)
+    assert not fits(talk, 1_000_000, RESULTS)
     assert plan is not None
     assert len(plan.history) == MOST_MESSAGES // 2
 
@@ -137,12 +136,12 @@ def test_large_images_are_too_much_for_the_store() -> None:
     )
     talk = Conversation(history=seen, steps=request())
 
-    assert not fits(talk, 1_000_000)
-    assert compaction(talk, 1_000_000) is not None
+    assert not fits(talk, 1_000_000, RESULTS)
+    assert compaction(talk, 1_000_000, RESULTS) is not None
 
 
 def test_a_request_alone_leaves_nothing_to_summarise() -> None:
-    assert compaction(Conversation(steps=request(90_000)), BUDGET) is None
+    assert compaction(Conversation(steps=request(90_000)), BUDGET, RESULTS) is None
 
 
 def test_a_transcript_keeps_short_pieces_whole_and_cuts_the_longest() -> None:

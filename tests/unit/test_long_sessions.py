@@ -1,6 +1,7 @@
 """Sessions that outgrow the model's window: nothing fails, nothing is sent twice in another form."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,10 @@ from polyagent.domain.errors import (
 )
 from polyagent.domain.event import ContextCompacted, RunCompleted, RunFailed
 from polyagent.domain.model import ModelDelta, ModelInfo, Prompt
-from polyagent.domain.run import Run
+from polyagent.domain.response_format import JsonObject
+from polyagent.domain.run import Run, RunDefaults
+from polyagent.domain.tool import CallContext, ToolResult
+from tests.unit.test_client_tools import begins
 from tests.world import World, called, living
 
 WINDOW = 2000
@@ -204,3 +208,104 @@ async def test_what_is_sent_only_grows_at_its_end_between_compactions(
             if new.messages[: len(old.messages)] != old.messages or new.tools != old.tools
         ]
         assert len(broken) <= len(models.summaries)
+
+
+async def big(arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
+    return ToolResult(state="done", result="x " * 1500)
+
+
+async def test_a_run_that_summarised_its_own_steps_is_remembered_with_its_request() -> None:
+    models = Rememberer()
+    async with living(models=models) as world:
+        world.tools.add("big", big)
+        agent = await world.has_agent(tools=("big",))
+        models.scripts += [*(called(("big", "{}")) for _ in range(6)), said("done")]
+        first = (await world.asks("Remember my name is Zaphod.", agent_id=agent.id)).run
+        assert any(isinstance(body, ContextCompacted) for body in await world.story(first))
+
+        await talks_on(world, first, "What is my name?")
+
+        assert "Zaphod" in told(models.prompts[-1])
+
+
+@pytest.mark.parametrize("instructions", [10, 4000])
+async def test_a_result_that_no_window_holds_is_cut_however_long_the_instructions(
+    instructions: int,
+) -> None:
+    async def huge(arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
+        return ToolResult(state="done", result="x " * 20_000)
+
+    models = Rememberer()
+    async with living(models=models) as world:
+        world.tools.add("huge", huge)
+        agent = await world.has_agent(tools=("huge",), instructions="i" * instructions)
+        models.scripts.append(called(("huge", "{}")))
+
+        run = (await world.asks("go", agent_id=agent.id)).run
+
+        assert isinstance((await world.story(run))[-1], RunCompleted)
+
+
+@pytest.mark.parametrize("results", [["x " * 20_000], ["x " * 700] * 7])
+async def test_the_agents_own_results_fit_into_a_conversation_that_a_client_brought(
+    results: list[str],
+) -> None:
+    left = list(results)
+
+    async def some(arguments: Mapping[str, Any], context: CallContext) -> ToolResult:
+        return ToolResult(state="done", result=left.pop())
+
+    models = Rememberer()
+    async with living(models=models) as world:
+        world.tools.add("some", some)
+        models.scripts += [called(("some", "{}")) for _ in results]
+
+        run = await begins(world, tools=("some",))
+
+        assert isinstance((await world.story(run))[-1], RunCompleted)
+
+
+class Talkative(Rememberer):
+    """Summarises in more words than its answers may have."""
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelDelta, None]:
+        deltas = said("word " * 240) if is_summary(prompt) else said("ok")
+        for delta in deltas:
+            yield delta
+
+
+async def test_a_summary_takes_nothing_from_what_the_answer_may_have() -> None:
+    async with living(models=Talkative()) as world:
+        agent = await world.has_agent(tools=(), limits=Limits(max_output_tokens=200))
+        session_id, compacted = None, 0
+        for n in range(8):
+            asked = f"{n} {'blah ' * 300}"
+            run = (await world.asks(asked, agent_id=agent.id, session_id=session_id)).run
+            session_id = run.session_id
+            assert isinstance((await world.story(run))[-1], RunCompleted)
+            compacted += await compactions(world, [run])
+
+        assert compacted
+
+
+async def test_an_answer_of_a_wrong_form_is_no_part_of_a_summary() -> None:
+    models = Rememberer()
+    defaults = RunDefaults(max_steps=8, max_output_tokens=100_000, timeout_s=60)
+    async with living(models=models, defaults=defaults) as world:
+        (first,) = await talks(world, "Remember the key. " + "foo " * 900)
+        bad = said("not json " * 600)
+        models.scripts += [bad, bad, said('{"a":1}')]
+        run = (
+            await world.asks(
+                "And now? " + "foo " * 300,
+                session_id=first.session_id,
+                response_format=JsonObject(),
+            )
+        ).run
+        story = await world.story(run)
+        messages = await world.messages(first.session_id)
+
+        assert isinstance(story[-1], RunCompleted)
+        compacted = [body for body in story if isinstance(body, ContextCompacted)]
+        assert len(compacted) <= 1
+        assert [m.role for m in messages].count("system") == len(compacted)

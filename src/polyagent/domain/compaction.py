@@ -31,9 +31,13 @@ SUMMARISER = (
 
 
 class Compaction(msgspec.Struct, frozen=True, kw_only=True):
-    """`covered` is what the next summary stands for, oldest first; the others stay as they are."""
+    """`covered` is what the next summary stands for, oldest first; the others stay as they are.
+
+    `told` is what it is made from: with steps of the run also its request, which later runs do not read.
+    """
 
     covered: tuple[Message, ...]
+    told: tuple[Message, ...]
     history: tuple[Message, ...]
     steps: tuple[Message, ...]
 
@@ -43,35 +47,35 @@ def summary_tokens(budget_tokens: int) -> int:
     return min(MOST_SUMMARY_TOKENS, max(1, budget_tokens // SUMMARY_SHARE))
 
 
-def result_tokens(budget_tokens: int) -> int:
-    """Return what the results of one step may have together."""
-    return max(1, budget_tokens // 2)
+def fits(talk: Conversation, budget_tokens: int, result_tokens: int) -> bool:
+    """Say whether a conversation can be sent, and be read from the store, as it stands.
 
-
-def fits(talk: Conversation, budget_tokens: int) -> bool:
-    """Say whether a conversation can be sent, and be read from the store, as it stands."""
+    `result_tokens` are what the results of one step have together, at most.
+    """
     said = talk.history
     if len(said) > MOST_MESSAGES or sum(map(_size_bytes, said)) > MOST_BYTES:
         return False
-    return cost_of(talk, result_tokens=result_tokens(budget_tokens)) <= budget_tokens
+    return cost_of(talk, result_tokens=result_tokens) <= budget_tokens
 
 
-def compaction(talk: Conversation, budget_tokens: int) -> Compaction | None:
+def compaction(talk: Conversation, budget_tokens: int, result_tokens: int) -> Compaction | None:
     """Return what to summarise, so that about half of the budget is free; None if nothing can go.
 
     The newest whole turns stay, the run's own request always, and its last step: the model has not
     seen the results of that one yet. Steps of the run go when all turns before it have gone.
     """
     room = budget_tokens // 2 - summary_tokens(budget_tokens)
-    most = result_tokens(budget_tokens)
-    steps = _kept_steps(talk.steps, room, most)
-    room -= cost_of(Conversation(steps=steps), result_tokens=most)
+    steps = _kept_steps(talk.steps, room, result_tokens)
+    room -= cost_of(Conversation(steps=steps), result_tokens=result_tokens)
     done = _gone(talk.steps, steps)
-    history = () if done else _kept_history(talk.history, room, most)
-    gone = [*talk.history[: len(talk.history) - len(history)], *done]
-    if not gone:
+    history = () if done else _kept_history(talk.history, room, result_tokens)
+    past = talk.history[: len(talk.history) - len(history)]
+    if not past and not done:
         return None
-    return Compaction(covered=tuple(gone), history=history, steps=steps)
+    request = talk.steps[:1] if done else ()
+    return Compaction(
+        covered=(*past, *done), told=(*past, *request, *done), history=history, steps=steps
+    )
 
 
 def _kept_steps(steps: Sequence[Message], room: int, most: int) -> tuple[Message, ...]:
@@ -85,7 +89,7 @@ def _kept_steps(steps: Sequence[Message], room: int, most: int) -> tuple[Message
     return (*asked, *done[-kept:])
 
 
-def _gone(steps: Sequence[Message], kept: Sequence[Message]) -> Sequence[Message]:
+def _gone(steps: tuple[Message, ...], kept: Sequence[Message]) -> tuple[Message, ...]:
     return steps[1 : 1 + len(steps) - len(kept)]
 
 

@@ -77,10 +77,17 @@ def cut(text: str, tokens: int) -> str:
 
 
 def given_messages(
-    instructions: str | None, given: Sequence[PromptMessage], steps: Sequence[Message]
+    instructions: str | None,
+    given: Sequence[PromptMessage],
+    talk: Conversation,
+    *,
+    result_tokens: int | None = None,
 ) -> tuple[PromptMessage, ...]:
     """Return the system message, a conversation as its client gave it, and what this run added to it."""
-    return (*_system(instructions), *given, *_told(steps[1:], None))
+    added = [*_told(talk.steps[1:], result_tokens)]
+    if talk.summary is not None:
+        added = _with_summary(talk.summary, added)
+    return (*_system(instructions), *given, *added)
 
 
 def answered(history: Sequence[Message]) -> tuple[Message, ...]:

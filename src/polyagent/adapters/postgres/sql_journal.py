@@ -75,9 +75,8 @@ WITH p AS (
         id, workspace_id, user_id, session_id, run_id, step, role, parts, covers, created_at
     )
     SELECT (summary->>'id')::uuid, r.workspace_id, r.user_id, r.session_id, r.id, -1,
-        summary->>'role', summary->'parts', (SELECT seq FROM messages WHERE id = p.covers),
-        (summary->>'created_at')::timestamptz
-    FROM r, p WHERE summary IS NOT NULL
+        summary->>'role', summary->'parts', covered.seq, (summary->>'created_at')::timestamptz
+    FROM r, p, messages covered WHERE summary IS NOT NULL AND covered.id = p.covers
 ), counted AS (
     UPDATE sessions SET message_count = message_count + 1, updated_at = now()
     FROM r, p

@@ -2,8 +2,14 @@
 
 import msgspec
 
-from polyagent.domain.compaction import result_tokens
-from polyagent.domain.context import given_messages, prompt_messages, without_images
+from polyagent.domain.context import (
+    estimate_tokens,
+    given_messages,
+    prompt_cost,
+    prompt_messages,
+    tools_cost,
+    without_images,
+)
 from polyagent.domain.errors import LimitReached
 from polyagent.domain.model import (
     DEFAULT_WINDOW_TOKENS,
@@ -19,6 +25,7 @@ from polyagent.usecases.execution.state import State
 
 ANSWER_TOKENS = 1024
 DEMONSTRATION_TOKENS = 512
+LEAST_TOKENS = 64
 
 
 class Asking:
@@ -60,6 +67,18 @@ class Asking:
         """What of the window is left for the prompt."""
         return self.window - min(self._most_tokens() or ANSWER_TOKENS, self.window // 4)
 
+    @property
+    def fixed_tokens(self) -> int:
+        """What of the prompt is no matter of ours: instructions, tools, what a client brought along."""
+        spec = self._run.work.spec
+        told = estimate_tokens(spec.instructions or "") + prompt_cost(spec.given)
+        return told + tools_cost(self.offered)
+
+    @property
+    def result_tokens(self) -> int:
+        """What the results of one step have together, at most: half of what is left."""
+        return max(LEAST_TOKENS, (self.window * 3 // 4 - self.fixed_tokens) // 2)
+
     def prompt(self) -> Prompt:
         """Raises `LimitReached`."""
         spec = self._run.work.spec
@@ -75,10 +94,11 @@ class Asking:
 
     def _messages(self) -> tuple[PromptMessage, ...]:
         run, spec = self._run, self._run.work.spec
+        told = msgspec.structs.replace(run.talk, steps=(*run.steps, *run.rejected))
+        most = self.result_tokens
         if spec.given:
-            return given_messages(spec.instructions, spec.given, (*run.steps, *run.rejected))
-        most = result_tokens(self.window)
-        return prompt_messages(spec.instructions, run.talk, result_tokens=most)
+            return given_messages(spec.instructions, spec.given, told, result_tokens=most)
+        return prompt_messages(spec.instructions, told, result_tokens=most)
 
     def _visible(self, messages: tuple[PromptMessage, ...]) -> tuple[PromptMessage, ...]:
         """Leave out the images that the model would refuse all of it for."""
@@ -93,7 +113,7 @@ class Asking:
     def _most_tokens(self) -> int | None:
         """Return how long the answer may be; None leaves it to the service."""
         run, spec = self._run, self._run.work.spec
-        left = run.max_output_tokens - run.usage.output_tokens
+        left = run.max_output_tokens - run.usage.output_tokens + run.summary_tokens
         if left <= 0:
             raise LimitReached(f"The run reached its limit of {run.max_output_tokens} tokens.")
         asked = spec.settings.max_output_tokens

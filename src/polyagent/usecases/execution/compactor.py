@@ -1,9 +1,9 @@
 """Making room in a model's window: older turns become a summary, which the journal keeps."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from contextlib import aclosing
 
+from polyagent.domain.agent import ModelSettings
 from polyagent.domain.chat import Message, TextPart
 from polyagent.domain.compaction import (
     SUMMARISER,
@@ -14,21 +14,21 @@ from polyagent.domain.compaction import (
     summary_tokens,
     transcript,
 )
-from polyagent.domain.context import cut, estimate_tokens, prompt_cost, tools_cost
+from polyagent.domain.context import Conversation, cost_of, cut, prompt_cost, tools_cost
 from polyagent.domain.errors import ContextExceeded, ModelServiceBroken, ModelServiceRefused
 from polyagent.domain.event import ContextCompacted, EventBody, UsageReported
 from polyagent.domain.ids import new_id
 from polyagent.domain.model import Finished, Prompt, PromptMessage, TextDelta
-from polyagent.domain.tool import Tool
 from polyagent.domain.usage import Usage
 from polyagent.ports.clock import Clock
 from polyagent.ports.models import Models
 from polyagent.ports.telemetry import Meter
+from polyagent.usecases.execution.asking import LEAST_TOKENS, Asking
 from polyagent.usecases.execution.state import State
 
 MARGIN = 0.9  # of the window: an estimate is one
 TRIES = 3
-LEAST_TOKENS = 64
+LEAST_OUTPUT_TOKENS = 1024  # some models think before they summarise
 RATIOS = (0.7, 4.0)  # beyond these a service counts something else
 
 
@@ -52,29 +52,19 @@ class Compactor:
             model = run.work.spec.model
             self._ratios[model] = (self._ratios[model] + seen) / 2
 
-    async def make_room(
-        self, run: State, prompt_tokens: int, tools: Sequence[Tool], *, at_once: bool = False
-    ) -> bool:
-        """Summarise what is too much, if anything is (`at_once`: in any case); False: nothing could go.
+    async def make_room(self, run: State, ask: Asking, *, at_once: bool = False) -> None:
+        """Summarise what is too much, if anything is and may go; `at_once`: whatever may go."""
+        budget_tokens = self._budget(run, ask)
+        if not at_once and fits(run.talk, budget_tokens, ask.result_tokens):
+            return
+        if (plan := compaction(run.talk, budget_tokens, ask.result_tokens)) is not None:
+            await self._compact(run, plan, budget_tokens)
 
-        A conversation that its client brought along is the client's to shorten.
-        """
-        if run.work.spec.given:
-            return False
-        budget_tokens = self._budget(run, prompt_tokens, tools)
-        if not at_once and fits(run.talk, budget_tokens):
-            return False
-        if (plan := compaction(run.talk, budget_tokens)) is None:
-            return False
-        await self._compact(run, plan, budget_tokens)
-        return True
-
-    def _budget(self, run: State, prompt_tokens: int, tools: Sequence[Tool]) -> int:
+    def _budget(self, run: State, ask: Asking) -> int:
         """Return what the conversation may have, in tokens as we estimate them."""
-        spec = run.work.spec
-        total = int(prompt_tokens * MARGIN / self._ratios[spec.model])
-        fixed = estimate_tokens(spec.instructions or "") + tools_cost(tools)
-        return max(LEAST_TOKENS, total - fixed)
+        total = int(ask.prompt_tokens * MARGIN / self._ratios[run.work.spec.model])
+        rejected = cost_of(Conversation(steps=run.rejected))
+        return max(LEAST_TOKENS, total - ask.fixed_tokens - rejected)
 
     async def _compact(self, run: State, plan: Compaction, budget_tokens: int) -> None:
         most = summary_tokens(budget_tokens)
@@ -86,6 +76,7 @@ class Compactor:
             self._meter.tokens_used(finished.usage)
         usage = finished.usage if finished else Usage()
         await run.compact(plan, message, tuple(told), usage)
+        run.require_budget()
 
     async def _summary(
         self, run: State, plan: Compaction, tokens: int, most: int
@@ -94,25 +85,24 @@ class Compactor:
 
         Raises `ModelServiceUnavailable`, as the step itself would.
         """
-        covered = plan.covered
         for _ in range(TRIES):
-            text = transcript(run.talk.summary, covered, max(LEAST_TOKENS, tokens - most))
+            text = transcript(run.talk.summary, plan.told, max(LEAST_TOKENS, tokens - most))
             try:
                 return await self._asked(run, text, most)
             except ContextExceeded:
                 tokens //= 2
             except (ModelServiceBroken, ModelServiceRefused):
                 break
-        return transcript(run.talk.summary, covered, most), None
+        return transcript(run.talk.summary, plan.told, most), None
 
     async def _asked(self, run: State, text: str, most: int) -> tuple[str, Finished]:
         spec = run.work.spec
         ask = PromptMessage(role="user", parts=(TextPart(request_for(text, most)),))
         system = PromptMessage(role="system", parts=(TextPart(SUMMARISER),))
+        settings = ModelSettings(max_output_tokens=max(LEAST_OUTPUT_TOKENS, 2 * most))
+        prompt = Prompt(model=spec.model, messages=(system, ask), settings=settings)
         said: list[str] = []
-        async with aclosing(
-            self._models.stream(Prompt(model=spec.model, messages=(system, ask)))
-        ) as deltas:
+        async with aclosing(self._models.stream(prompt)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, TextDelta):
                     said.append(delta.text)

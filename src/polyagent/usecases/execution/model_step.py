@@ -84,7 +84,7 @@ class ModelStep:
 
     async def _answer(self, run: State, info: ModelInfo | None) -> tuple[Draft, Finished]:
         ask = Asking(run, info, self._tools)
-        await self._compactor.make_room(run, ask.prompt_tokens, ask.offered)
+        await self._compactor.make_room(run, ask)
         ask.begin()
         while True:
             prompt = ask.prompt()
@@ -117,14 +117,16 @@ class ModelStep:
                 raise error
 
     async def _shrink(self, run: State, ask: Asking, error: ContextExceeded) -> None:
+        """Ask with less; raise the error where that would be the same again."""
+        before = ask.prompt().messages
         ask.shrinks += 1
         ask.window = min(error.window_tokens or ask.window, ask.window * 3 // 4)
         if ask.shrinks > MAX_SHRINKS:
             raise error
-        room = self._compactor.make_room(run, ask.prompt_tokens, ask.offered, at_once=True)
-        if not await room:
-            raise error
+        await self._compactor.make_room(run, ask, at_once=True)
         run.draft = ask.draft
+        if ask.prompt().messages == before:
+            raise error
 
     async def _listen(self, run: State, draft: Draft, prompt: Prompt) -> Finished:
         began = self._clock.monotonic()

@@ -26,8 +26,8 @@ from polyagent.usecases.execution.narrator import Narrator, uninterrupted
 class State:
     """One run in the hands of one executor: how far it is, and the only writer of its journal.
 
-    `rejected` are the answers of this step that could not stand, each with a note of what was wrong:
-    for the model alone.
+    `rejected` is the newest answer of this step that could not stand, with a note of what was wrong: for
+    the model alone. `summary_tokens` were put out here for summaries: no part of what its answer may have.
     """
 
     def __init__(
@@ -49,7 +49,9 @@ class State:
         self.usage = work.run.usage
         self.attempt = work.run.attempt
         self.draft: Draft | None = None
-        self.rejected: list[Message] = []
+        self.rejected: tuple[Message, ...] = ()
+        self.rejections = 0
+        self.summary_tokens = 0
         limits = work.spec.limits
         self.max_steps = limits.max_steps or defaults.max_steps
         self.max_output_tokens = limits.max_output_tokens or defaults.max_output_tokens
@@ -60,9 +62,7 @@ class State:
 
     @property
     def talk(self) -> Conversation:
-        return Conversation(
-            summary=self.summary, history=self.history, steps=(*self.steps, *self.rejected)
-        )
+        return Conversation(summary=self.summary, history=self.history, steps=tuple(self.steps))
 
     @property
     def open_calls(self) -> list[ToolCall]:
@@ -119,6 +119,7 @@ class State:
             covers=plan.covered[-1].id,
         )
         await uninterrupted(self._commit(record, bodies))
+        self.summary_tokens += usage.output_tokens
         self.summary, self.history, self.steps = summary, plan.history, [*plan.steps]
 
     async def _commit(self, record: StepRecord, bodies: tuple[EventBody, ...]) -> None:
@@ -131,7 +132,7 @@ class State:
         self.done, self.usage, self.draft = record.step, record.usage, None
         if record.message is not None:
             self.steps.append(record.message)
-            self.rejected = []
+            self.rejected, self.rejections = (), 0
         if cancel and record.status == "running":
             raise Cancelled("The run is to be cancelled.")
 

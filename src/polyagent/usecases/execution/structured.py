@@ -3,6 +3,7 @@
 import msgspec
 
 from polyagent.domain.chat import Message, MessageRole, TextPart
+from polyagent.domain.context import cut
 from polyagent.domain.errors import ResponseFormatViolated
 from polyagent.domain.event import RunResumed, UsageReported
 from polyagent.domain.ids import new_id
@@ -15,7 +16,7 @@ from polyagent.usecases.execution.draft import Draft
 from polyagent.usecases.execution.state import State
 
 MAX_REJECTIONS = 2
-SHOWN = 4000  # characters of a rejected answer
+SHOWN_TOKENS = 500  # of a rejected answer
 
 NOTE = (
     "[A note of the server, not of the user: that answer does not have the form that was asked for. "
@@ -42,7 +43,7 @@ class StructuredAnswers:
             return True
         if finished.reason in ("length", "content_filter"):
             await self._give_up(run, draft, finished, f"It was cut off ({finished.reason}).")
-        if len(run.rejected) >= 2 * MAX_REJECTIONS:
+        if run.rejections >= MAX_REJECTIONS:
             await self._give_up(run, draft, finished, fault)
         await self._again(run, draft, finished, fault)
         return False
@@ -62,8 +63,9 @@ class StructuredAnswers:
         spent = self._spent(draft, finished)
         await run.commit("running", (spent, resumed), usage=finished.usage, retried=True)
         run.require_budget()
-        run.rejected += (
-            self._told(run, "assistant", draft.text[:SHOWN]),
+        run.rejections += 1
+        run.rejected = (
+            self._told(run, "assistant", cut(draft.text, SHOWN_TOKENS)),
             self._told(run, "user", NOTE.format(fault=fault)),
         )
 
