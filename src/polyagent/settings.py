@@ -36,14 +36,32 @@ AiUrl = Annotated[
 HttpUrl = Annotated[
     str, Meta(pattern=r"^https?://[^/\s]", description="an http:// or https:// address")
 ]
+HostName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:/\s@,*\[\]]+)$",
+        description="a host's name, without a port",
+    ),
+]
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9+.-]*://[^/\s?#@,*]+$",
+        description="an origin as browsers write it: https://app.example.com",
+    ),
+]
+Network = Annotated[
+    str, Meta(pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", description="a network: 10.0.0.0/8")
+]
 
 
 class Server(Section, frozen=True):
     host: str = "127.0.0.1"
     port: Port = 8080
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
-    hosts: tuple[str, ...] = ()
-    cors_origins: tuple[str, ...] = ()
+    hosts: tuple[HostName, ...] = ()
+    cors_origins: tuple[Origin, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     read_timeout: Seconds = 30
     write_timeout: Seconds = 30
     chat_wait_s: Seconds = 300

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from polyagent.adapters.http.intake import Intake
+from polyagent.adapters.http.edge.intake import Intake
 from tests.api.house import House, lived_in, some_id
 
 AGENTS = "/api/v1/agents"

@@ -208,7 +208,7 @@ def test_fewer_open_connections_mean_fewer_idle_ones(tmp_path: Path) -> None:
         ),
         (
             {"POLYAGENT_SERVER__HOSTS": '["a",'},
-            "server.hosts is '[\"a\",', but must be a list of texts "
+            "server.hosts is '[\"a\",', but must be a list, each a host's name, without a port "
             "(environment variable POLYAGENT_SERVER__HOSTS).",
         ),
         ({"POLYAGENT_CONFIG": "/none/x.yaml"}, "/none/x.yaml cannot be read: No such file or "),

@@ -1,6 +1,7 @@
 """Loading the settings: configs/config.yaml < the user's file < the environment < the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -75,6 +76,8 @@ def _converted(key: str, given: Given) -> Any:
             value = msgspec.json.decode(value)
         converted = msgspec.convert(value, hint, strict=False)
         _require_port(converted)
+        if key == "server.trusted_proxies":
+            _require_networks(converted)
     except (ValueError, msgspec.DecodeError) as error:
         raise _wrong(key, given, wording.allowed(hint)) from error
     return converted
@@ -86,6 +89,12 @@ def _require_port(value: Any) -> None:
         _require_port(item.url if isinstance(item, AiService) else item)
     if isinstance(value, str) and "://" in value and not value.startswith("postgres"):
         _ = urlsplit(value).port
+
+
+def _require_networks(values: Iterable[str]) -> None:
+    """Raise `ValueError` for a text that is no network."""
+    for value in values:
+        ip_network(value, strict=False)
 
 
 def _listed(text: str) -> Any:

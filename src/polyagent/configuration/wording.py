@@ -64,6 +64,8 @@ def _allowed(kind: inspect.Type) -> str:
             return " or ".join(map(_allowed, types))
         case inspect.LiteralType(values=values):
             return f"one of {', '.join(map(str, values))}"
+        case inspect.VarTupleType(item_type=inspect.Metadata() as item):
+            return f"a list, each {_allowed(item)}"
         case inspect.VarTupleType():
             return "a list of texts"
         case inspect.BoolType():

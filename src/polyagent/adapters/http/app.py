@@ -15,7 +15,7 @@ from polyagent.adapters.http.asks.paging import newest_first
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.docs import DocsController, docs_files
 from polyagent.adapters.http.drain import Drain
-from polyagent.adapters.http.edge import Edge
+from polyagent.adapters.http.edge.edge import Edge
 from polyagent.adapters.http.errors import on_defect, on_error, on_framework_error
 from polyagent.adapters.http.front.errors import fronted
 from polyagent.adapters.http.front.routes import FrontController

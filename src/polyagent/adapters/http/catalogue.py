@@ -18,6 +18,10 @@ CATALOGUE: dict[str, Entry] = {
     "cursor_invalid": Entry(
         400, "The cursor is not one that this list or this run gave. Begin without one."
     ),
+    "host_refused": Entry(
+        400,
+        "The header `Host` names no host of this server. Its operator lists them: `server.hosts`.",
+    ),
     "unauthenticated": Entry(
         401, "Send `Authorization: Bearer <token>` with a token of POST /api/v1/users/login."
     ),
@@ -49,6 +53,8 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "too_large": Entry(413, "The body is larger than the server takes. Send less at once."),
     "unsupported_media_type": Entry(415, "Send JSON, with `Content-Type: application/json`."),
+    "url_too_long": Entry(414, "The address is longer than 8 kB. Send long things in the body."),
+    "headers_too_large": Entry(431, "The headers are larger than 32 kB in all. Send less of them."),
     "unprocessable": Entry(422, "The request is well-formed, but it cannot be done as it stands."),
     "tool_unknown": Entry(422, "GET /api/v1/tools lists the tools that there are."),
     "model_unknown": Entry(422, "The model service has no such model. Name another, or none."),

@@ -67,6 +67,18 @@ class MediaTypeUnsupported(PolyAgentError):
     code = "unsupported_media_type"
 
 
+class HostRefused(PolyAgentError):
+    code = "host_refused"
+
+
+class UrlTooLong(PolyAgentError):
+    code = "url_too_long"
+
+
+class HeadersTooLarge(PolyAgentError):
+    code = "headers_too_large"
+
+
 class RunUnanswered(Unavailable):
     """A run failed before its model said a word."""
 

@@ -33,18 +33,6 @@ class Handshake:
         """The subprotocol to accept: never the one that is a token."""
         return PROTOCOL if PROTOCOL in self._protocols else None
 
-    def is_from(self, origins: Sequence[str]) -> bool:
-        """Say whether no browser sent it, or one that shows a page of ours or of these origins.
-
-        https://www.rfc-editor.org/rfc/rfc6455#section-10.2
-        """
-        origin = self._headers.get("origin")
-        if origin is None or origin in origins:
-            return True
-        scheme, _, authority = origin.lower().partition("://")
-        own = self._headers.get("host", "").lower()
-        return scheme in ("http", "https") and authority == own
-
     async def claims(self, authenticate: Authenticate, tickets: ManageTickets) -> Claims | None:
         """Return what its credentials say; None if it has none. Raises `Unauthenticated`, `Unavailable`."""
         header = self._headers.get("authorization")

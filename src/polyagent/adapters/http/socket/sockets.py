@@ -7,13 +7,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import structlog
 from dishka import AsyncContainer
 from litestar.connection import WebSocket
 
 from polyagent.adapters.http.drain import Drain
-from polyagent.adapters.http.errors import PROBLEM, problem_of
 from polyagent.adapters.http.socket.connection import Close, Connection
 from polyagent.adapters.http.socket.conversation import Conversation
 from polyagent.adapters.http.socket.credentials import Credentials, Handshake
@@ -23,7 +21,6 @@ from polyagent.adapters.http.socket.services import Services
 from polyagent.adapters.http.socket.session import SessionWatch
 from polyagent.adapters.http.socket.visit import Visit
 from polyagent.adapters.http.socket.watches import Watches
-from polyagent.domain.errors import Forbidden
 from polyagent.ports.clock import Clock
 from polyagent.settings import Settings
 
@@ -61,11 +58,6 @@ class Sockets:
             socket.scope["subprotocols"],
         )
         await socket.receive()
-        if not handshake.is_from(self._settings.server.cors_origins):
-            await _refuse(
-                socket, Forbidden("Pages of this origin may not call: server.cors_origins.")
-            )
-            return
         services = await Services.of(self._container, self._drain)
         with self._connected(socket, services.clock) as connection:
             await self._live(connection, handshake, services, session_id)
@@ -124,14 +116,3 @@ async def _together(connection: Connection, *work: Coroutine[Any, Any, None]) ->
         for task in (writing, *working):
             task.cancel()
         await asyncio.gather(writing, *working, return_exceptions=True)
-
-
-async def _refuse(socket: Socket, error: Forbidden) -> None:
-    """Answer the opening request, since there is no socket yet."""
-    problem = problem_of(error, socket.scope)
-    headers = [(b"content-type", PROBLEM.encode())]
-    await socket.send(
-        {"type": "websocket.http.response.start", "status": problem.status, "headers": headers}
-    )
-    body = msgspec.json.encode(problem)
-    await socket.send({"type": "websocket.http.response.body", "body": body, "more_body": False})
