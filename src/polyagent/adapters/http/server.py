@@ -22,6 +22,7 @@ from polyagent.settings import Server
 BACKLOG = 4096
 MAX_CONNECTIONS = 16_384
 HEADER_TIMEOUT_MS = 5_000
+MAX_HEAD_BYTES = 64 * 1024  # of a head that is read; what is allowed is less
 RESPAWN_S = 0.5
 SETTLE_S = 0.5
 IMPATIENT_S = 2.0
@@ -45,7 +46,9 @@ def serve(target: str, settings: Server, *, reuse_port: bool) -> int:
         interface=Interfaces.ASGI,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=MAX_HEAD_BYTES
+        ),
         workers=settings.workers,
         backlog=BACKLOG,
         backpressure=MAX_CONNECTIONS,  # it counts connections, idle ones and streams too
