@@ -17,6 +17,7 @@ from polyagent.domain.errors import (
     Unauthenticated,
 )
 from polyagent.domain.health import Component
+from polyagent.domain.limit import Bucket, Standing
 from polyagent.domain.tool import ToolResult
 from polyagent.ports.answers import Answers as KeptAnswers
 from polyagent.ports.clock import Clock
@@ -25,6 +26,7 @@ from polyagent.ports.events import Events, Feed, LiveLogs
 from polyagent.ports.executor import Control, Executor
 from polyagent.ports.health import Probe
 from polyagent.ports.journal import Journal
+from polyagent.ports.limits import Places, Rates
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.queue import Backlog, Queue
@@ -87,6 +89,9 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     KeptAnswers: _all(AWAY, "begin renew keep release"),
     Upkeep: _all(AWAY, "sweep"),
     Tickets: _all(Raises(QueueUnavailable), "put take"),
+    Rates: _all(Answers(Standing(Bucket("user", "somebody", 600), 600, 0.0)), "take")
+    | _all(LOST, "give_back"),
+    Places: _all(Answers(value=True), "enter") | _all(LOST, "leave"),
     Control: _all(Answers(value=False), "holds_lease"),
     Executor: _all(LOST, "admitting launch wake cancel"),
     Probe: _all(Answers(Component(status="down")), "check"),

@@ -1,0 +1,191 @@
+"""Rates that all processes share: each gives on its own while there is plenty, and asks when there is not."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis as RedisClient
+from redis.exceptions import NoScriptError
+
+from polyagent.adapters.redis.limits.view import View
+from polyagent.adapters.redis.live.wire import AWAY, Command, Wire
+from polyagent.domain.limit import Bucket, Standing
+from polyagent.ports.clock import Clock
+
+PREFIX = "{limits}:"
+TELL_S = 0.1
+PAUSE_S = 1.0
+BATCH = 500
+MAX_KNOWN = 20_000
+
+_SCRIPT = (files(__package__) / "take.lua").read_bytes()
+_SHA = sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+
+log = structlog.get_logger("polyagent.redis")
+
+
+class RedisRates:
+    """Questions that arise while one is asked go together as the next.
+
+    Without Redis nobody waits for it: one loop tries it again, and tells it then what was given.
+    """
+
+    def __init__(self, client: RedisClient, clock: Clock, *, timeout_s: float) -> None:
+        self._wire = Wire(client, timeout_s)
+        self._clock = clock
+        self._views: dict[str, View] = {}
+        self._untold: set[View] = set()
+        self._questions: list[tuple[Command, asyncio.Future[Any]]] = []
+        self._asking: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self._is_away = False
+
+    async def take(self, buckets: Sequence[Bucket], *, lenient: bool = False) -> Standing:
+        now_s = self._clock.monotonic()
+        views = [self._view(bucket, now_s) for bucket in buckets]
+        if self._is_away and lenient:
+            return _least(view.bucket.standing(view.debt_s(now_s)) for view in views)
+        for view in views:
+            if view.is_empty(now_s):
+                return view.refused(now_s)
+        if self._is_away or all(view.has_plenty(now_s) for view in views):
+            return self._give(views, now_s)
+        try:
+            is_given = await self._ask(views, wanted=1)
+        except AWAY as error:
+            self._lose(error)
+            return await self.take(buckets, lenient=lenient)
+        now_s = self._clock.monotonic()
+        if is_given:
+            return _least(view.bucket.standing(view.debt_s(now_s)) for view in views)
+        return max((view.refused(now_s) for view in views), key=lambda each: each.retry_after_s)
+
+    async def give_back(self, bucket: Bucket) -> None:
+        if self._is_away:
+            return
+        try:
+            await self._ask([self._view(bucket, self._clock.monotonic())], wanted=-1)
+        except AWAY as error:
+            self._lose(error)
+
+    async def aclose(self) -> None:
+        for task in (self._telling, self._asking):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        await self._wire.aclose()
+
+    def _view(self, bucket: Bucket, now_s: float) -> View:
+        view = self._views.get(bucket.key)
+        if view is None:
+            if len(self._views) >= MAX_KNOWN:
+                self._forget_old(now_s)
+            view = self._views[bucket.key] = View(bucket)
+        return view
+
+    def _forget_old(self, now_s: float) -> None:
+        """Where none is old enough all go that Redis knows better."""
+        views = self._views
+        kept = {key: view for key, view in views.items() if not view.is_forgettable(now_s)}
+        if len(kept) >= MAX_KNOWN:
+            kept = {view.bucket.key: view for view in self._untold}
+        self._views = kept
+
+    def _give(self, views: Sequence[View], now_s: float) -> Standing:
+        self._untold.update(views)
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell())
+        return _least([view.give(now_s) for view in views])
+
+    async def _ask(self, views: Sequence[View], *, wanted: int) -> bool:
+        """Say whether what was wanted was given; the views know what Redis knows then. Raises `AWAY`."""
+        told = [view.send() for view in views]
+        try:
+            is_given, *debts = await self._reply(_command(views, told, wanted))
+        except AWAY:
+            for view, units in zip(views, told, strict=True):
+                view.unsent += units
+            raise
+        finally:
+            for view, units in zip(views, told, strict=True):
+                view.on_the_way -= units
+        now_s = self._clock.monotonic()
+        for view, debt_us in zip(views, debts, strict=True):
+            view.hear(debt_us / 1e6, now_s)
+        return bool(is_given)
+
+    async def _reply(self, command: Command) -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._questions.append((command, future))
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._answer())
+        return await future
+
+    async def _answer(self) -> None:
+        try:
+            while self._questions:
+                asked, self._questions = self._questions, []
+                try:
+                    replies = await self._replies([command for command, _ in asked])
+                except AWAY as error:
+                    replies = [error] * len(asked)
+                for (_, future), reply in zip(asked, replies, strict=True):
+                    _settle(future, reply)
+        finally:
+            self._asking = None
+
+    async def _replies(self, commands: Sequence[Command]) -> list[Any]:
+        """The script may be new to this server: its text goes with the question then."""
+        replies = await self._wire.call(commands)
+        if not any(isinstance(reply, NoScriptError) for reply in replies):
+            return replies
+        return await self._wire.call([(b"EVAL", _SCRIPT, *command[2:]) for command in commands])
+
+    async def _tell(self) -> None:
+        """Tell Redis what was given here, soon; while it is away, try again and again."""
+        try:
+            while self._untold or self._is_away:
+                await self._clock.sleep(PAUSE_S if self._is_away else TELL_S)
+                views = list(self._untold)[:BATCH]
+                self._untold.difference_update(views)
+                try:
+                    await self._ask([view for view in views if view.unsent], wanted=0)
+                except AWAY as error:
+                    self._untold.update(views)
+                    self._lose(error)
+                else:
+                    self._is_away = False
+        finally:
+            self._telling = None
+
+    def _lose(self, error: Exception) -> None:
+        if not self._is_away:
+            log.warning("limits.alone", error=type(error).__name__)
+        self._is_away = True
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell())
+
+
+def _command(views: Sequence[View], told: Sequence[int], wanted: int) -> Command:
+    keys = [PREFIX + view.bucket.key for view in views]
+    arguments: list[int] = []
+    for view, units in zip(views, told, strict=True):
+        window_us = view.bucket.window_s * 1_000_000
+        arguments += (window_us // view.bucket.quota, window_us, units)
+    return (b"EVALSHA", _SHA, len(keys), *keys, wanted, *arguments)
+
+
+def _settle(future: asyncio.Future[Any], reply: Any) -> None:
+    if future.done():
+        return
+    if isinstance(reply, Exception):
+        future.set_exception(reply)
+    else:
+        future.set_result(reply)
+
+
+def _least(standings: Iterator[Standing] | Sequence[Standing]) -> Standing:
+    return min(standings, key=lambda standing: standing.remaining)

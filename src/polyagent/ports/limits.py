@@ -1,0 +1,27 @@
+from collections.abc import Sequence
+from typing import Protocol
+
+from polyagent.domain.limit import Bucket, Standing
+
+
+class Rates(Protocol):
+    """What was taken of buckets, whichever process gave it."""
+
+    async def take(self, buckets: Sequence[Bucket], *, lenient: bool = False) -> Standing:
+        """Take one unit of each, or of none if one has none left.
+
+        Returns the standing of that one, else of the one that has the least left. Never raises: while
+        the shared count is away a `lenient` take is given, others are counted for this process alone.
+        """
+
+    async def give_back(self, bucket: Bucket) -> None:
+        """Make one `take` of it undone."""
+
+
+class Places(Protocol):
+    """How much each has open at once, in all processes together; a dead process holds nothing."""
+
+    async def enter(self, kind: str, whose: str, most: int) -> bool:
+        """Say whether `whose` has one of `most` places now; while the shared count is away, of this process."""
+
+    def leave(self, kind: str, whose: str) -> None: ...
