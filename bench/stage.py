@@ -20,6 +20,7 @@ from bench.process import Process, free_port
 from bench.subjects.model_service import MODEL, Pace
 
 ASK_BARE = {"model": MODEL, "messages": [{"role": "user", "content": "Say something useful."}]}
+UNLIMITED = 1_000_000
 ASK = {"message": "Say something useful."}
 
 
@@ -57,6 +58,8 @@ class Stage:
             "JWT_SECRET": self._secret,
             "POLYAGENT_DATA_DIR": str(self.directory / "data"),
             "POLYAGENT_LOG__FORMAT": "json",
+            "POLYAGENT_LIMITS__ADDRESS_REQUESTS": str(UNLIMITED),
+            "POLYAGENT_LIMITS__USER_REQUESTS": str(UNLIMITED),
             "BENCH_PROFILE": str(self.profile),
         }
 

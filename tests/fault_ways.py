@@ -109,7 +109,7 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Transaction: {},
     Store: _all(AWAY, "begin"),
     Meter: _all(NeverFails("it counts in memory"), "run_ended tokens_used first_token"),
-    Exposition: _all(NeverFails("it counts in memory"), "observe_request render"),
+    Exposition: _all(NeverFails("it counts in memory"), "observe_request observe_refusal render"),
     Tools: _all(Answers(ToolResult(state="failed", error="It broke."), at_once=True), "call")
     | _all(NeverFails("tools are registered at the start"), "list get"),
     Passwords: _all(Raises(Limited), "hash verify"),

@@ -204,6 +204,12 @@ class Limits(Section, frozen=True):
     budget: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
     concurrent_runs: Count = 64
     queued_runs: Count = 100
+    address_requests: Count = 1200
+    failed_logins: Count = 20
+    user_requests: Count = 600
+    end_user_requests: Count = 600
+    streams: Count = 50
+    user_sockets: Count = 50
     sockets: Annotated[int, Meta(ge=1, le=12_000)] = 4096
     live_log_s: Seconds = 120
     images: Annotated[int, Meta(ge=0, le=100)] = 8

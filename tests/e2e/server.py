@@ -37,6 +37,11 @@ def eventually(what: str, check: Any, limit_s: float = GONE_S) -> Any:
     return found
 
 
+UNLIMITED = {
+    f"POLYAGENT_LIMITS__{name}_REQUESTS": "1000000" for name in ("ADDRESS", "USER", "END_USER")
+}
+
+
 class Up:
     """`with Up(model_url) as up:` is ready to be used inside, and gone without a trace outside."""
 
@@ -68,6 +73,7 @@ class Up:
         }
         environ |= {"POLYAGENT_DATA_DIR": str(self.data_dir), "POLYAGENT_LOG__FORMAT": "json"}
         environ |= {"POLYAGENT_SERVER__PORT": str(self.port)}
+        environ |= UNLIMITED
         environ |= {"PYTHON_AI_URL": self._model_url} if self._model_url else {}
         return environ | self._more
 

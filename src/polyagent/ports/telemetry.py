@@ -21,5 +21,8 @@ class Exposition(Protocol):
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """`route` is a template (`/api/v1/agents/{id}`) or another of few words, never a path as it came."""
 
+    def observe_refusal(self, limit: str) -> None:
+        """`limit` is the name of what was used up, never whose."""
+
     def render(self) -> bytes:
         """Return the counts of this process as Prometheus text, version 0.0.4."""

@@ -1,7 +1,7 @@
 """One door: every route declares the permission that it takes, and none is open by default."""
 
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from dishka import AsyncContainer
 from litestar import HttpMethod
@@ -9,7 +9,9 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
+from litestar.types import HTTPScope
 
+from polyagent.adapters.http.rates import RequestRates
 from polyagent.domain.account import Claims, Permission
 from polyagent.domain.errors import Unauthenticated
 from polyagent.usecases.accounts import Authenticate
@@ -22,8 +24,9 @@ MAX_TOKEN = 8192
 class Guard:
     """Finds out who asks, and refuses what that actor may not do."""
 
-    def __init__(self, container: AsyncContainer) -> None:
+    def __init__(self, container: AsyncContainer, rates: RequestRates) -> None:
         self._container = container
+        self._rates = rates
         self._authenticate: Authenticate | None = None
 
     async def __call__(
@@ -37,6 +40,7 @@ class Guard:
         if claims is None:
             claims = authenticate.claims(bearer(connection.headers.get("authorization")))
         actor = await authenticate(claims)
+        await self._rates.of_user(cast(HTTPScope, connection.scope), actor)
         actor.require(handler.opt["permission"])
         connection.scope["user"] = actor
         connection.scope["auth"] = claims

@@ -20,6 +20,7 @@ from polyagent.adapters.http.errors import on_defect, on_error, on_framework_err
 from polyagent.adapters.http.front.errors import fronted
 from polyagent.adapters.http.front.routes import FrontController
 from polyagent.adapters.http.openapi import Document
+from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Reader
 from polyagent.adapters.http.routes.agents import AgentController
 from polyagent.adapters.http.routes.chat import ChatController
@@ -51,11 +52,12 @@ def build(
             yield
 
     routes = _routes(settings.server)
-    sockets = Sockets(container, settings, drain)
+    rates = RequestRates(container, settings.limits)
+    sockets = Sockets(container, settings, drain, rates)
     app = Litestar(
         route_handlers=[*routes, SocketController, DocsController, docs_files()],
-        guards=[Guard(container)],
-        dependencies=_dependencies(container, drain, routes, sockets),
+        guards=[Guard(container, rates)],
+        dependencies=_dependencies(container, drain, routes, sockets, rates),
         exception_handlers={
             PolyAgentError: fronted(on_error),
             HTTPException: fronted(on_framework_error),
@@ -68,7 +70,7 @@ def build(
         logging_config=None,
     )
     require_permissions(app.routes)
-    app.asgi_handler = Edge(app.asgi_handler, container, settings, methods=_methods(app))
+    app.asgi_handler = Edge(app.asgi_handler, container, settings, rates, methods=_methods(app))
     return app
 
 
@@ -90,6 +92,7 @@ def _dependencies(
     drain: Drain,
     routes: list[ControllerRouterHandler],
     sockets: Sockets,
+    rates: RequestRates,
 ) -> dict[str, Provide]:
     async def reader() -> Reader:
         return Reader(await container.get(FollowRun), drain)
@@ -97,6 +100,7 @@ def _dependencies(
     found = {
         "page": Provide(newest_first, sync_to_thread=False),
         "reader": Provide(reader),
+        "rates": Provide(lambda: rates, sync_to_thread=False),
         "drain": Provide(lambda: drain, sync_to_thread=False),
     }
     document = Document(routes, found)

@@ -7,6 +7,7 @@ from polyagent.adapters.memory.backlog import MemoryBacklog
 from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.journal import MemoryJournal
+from polyagent.adapters.memory.limits import MemoryPlaces, MemoryRates
 from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.memory.state import State
@@ -17,6 +18,7 @@ from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
 from polyagent.ports.journal import Journal
+from polyagent.ports.limits import Places, Rates
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
@@ -60,6 +62,14 @@ class MemoryProvider(Provider):
     @provide
     def upkeep(self, state: State, clock: Clock) -> Upkeep:
         return MemoryUpkeep(state, clock)
+
+    @provide
+    def rates(self, clock: Clock) -> Rates:
+        return MemoryRates(clock)
+
+    @provide
+    def places(self) -> Places:
+        return MemoryPlaces()
 
     @provide
     def tickets(self, clock: Clock) -> Tickets:

@@ -6,12 +6,15 @@ from dishka import Provider, Scope, provide
 from redis.asyncio import Redis as RedisClient
 
 from polyagent.adapters.redis.client import redis_client
+from polyagent.adapters.redis.limits.places import RedisPlaces
+from polyagent.adapters.redis.limits.rates import RedisRates
 from polyagent.adapters.redis.live.events import RedisEvents
 from polyagent.adapters.redis.probe import RedisProbe
 from polyagent.adapters.redis.queue.queue import BLOCK_S, RedisQueue
 from polyagent.adapters.redis.tickets import RedisTickets
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
+from polyagent.ports.limits import Places, Rates
 from polyagent.ports.queue import Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
@@ -39,6 +42,22 @@ class RedisProvider(Provider):
     @provide
     def probe(self, client: RedisClient, clock: Clock) -> RedisProbe:
         return RedisProbe(client, clock)
+
+    @provide
+    async def rates(
+        self, client: RedisClient, clock: Clock, settings: Redis
+    ) -> AsyncIterator[Rates]:
+        rates = RedisRates(client, clock, timeout_s=settings.timeout_s)
+        yield rates
+        await rates.aclose()
+
+    @provide
+    async def places(
+        self, client: RedisClient, clock: Clock, settings: Redis
+    ) -> AsyncIterator[Places]:
+        places = RedisPlaces(client, clock, timeout_s=settings.timeout_s)
+        yield places
+        await places.aclose()
 
     @provide
     def tickets(self, client: RedisClient) -> Tickets:

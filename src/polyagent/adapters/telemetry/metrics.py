@@ -32,6 +32,9 @@ class PrometheusMeter:
         )
         self._runs = Counter("polyagent_runs", "Runs ended.", ("status",), registry=registry)
         self._tokens = Counter("polyagent_tokens", "Tokens used.", ("kind",), registry=registry)
+        self._refusals = Counter(
+            "polyagent_limited", "Requests refused by a limit.", ("limit",), registry=registry
+        )
         self._first_token_s = Histogram(
             "polyagent_first_token_seconds",
             "From a run's start to its first text.",
@@ -50,6 +53,9 @@ class PrometheusMeter:
 
     def first_token(self, seconds: float) -> None:
         self._first_token_s.observe(seconds)
+
+    def observe_refusal(self, limit: str) -> None:
+        self._refusals.labels(limit).inc()
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         known = method if method in METHODS else "other"

@@ -7,6 +7,7 @@ from litestar.types import HTTPScope, Message, Send
 
 from polyagent.adapters.http.edge.intake import Intake
 from polyagent.adapters.http.edge.origins import Headers
+from polyagent.adapters.http.rates import rate_headers
 
 # Nothing of ours is a page, but for those that bring a policy of their own
 CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox")
@@ -70,6 +71,8 @@ class Answer:
             headers += FOR_PAGES
         headers += STANDARD
         headers += self.also
+        if (standing := self._scope["state"].get("standing")) is not None:
+            headers += rate_headers(standing)
         headers.append((b"x-request-id", self._scope["state"]["request_id"].encode()))
         return headers
 

@@ -16,8 +16,10 @@ from polyagent.adapters.http.edge.intake import Intake
 from polyagent.adapters.http.edge.origins import Headers, Origins
 from polyagent.adapters.http.edge.proxies import Proxies
 from polyagent.adapters.http.edge.refusals import refuse, refuse_upgrade
+from polyagent.adapters.http.rates import RequestRates
 from polyagent.domain.errors import Invalid, PolyAgentError
 from polyagent.domain.ids import new_id
+from polyagent.domain.limit import Bucket
 from polyagent.ports.telemetry import Exposition
 from polyagent.settings import Settings
 
@@ -37,6 +39,7 @@ class Edge:
         app: ASGIApp,
         container: AsyncContainer,
         settings: Settings,
+        rates: RequestRates,
         *,
         methods: Mapping[str, str],
     ) -> None:
@@ -45,6 +48,7 @@ class Edge:
         self._settings = settings.server
         self._access_log = settings.telemetry.access_log
         self._methods = methods
+        self._rates = rates
         self._hosts = Hosts(settings.server)
         self._origins = Origins(settings.server.cors_origins)
         self._proxies = Proxies(settings.server.trusted_proxies)
@@ -74,6 +78,8 @@ class Edge:
         try:
             await self._answer(scope, intake, answer)
         finally:
+            if (leave := scope["state"].get("leave")) is not None:
+                leave()
             await self._observe(scope, method, answer.status, time.perf_counter() - began)
 
     async def _answer(self, scope: HTTPScope, intake: Intake, answer: Answer) -> None:
@@ -82,15 +88,25 @@ class Edge:
             head = read_head(scope)
             answer.also = self._origins.headers(head)
             self._admit(scope, method, head)
+            if (permission := self._origins.preflight(method, head)) is not None:
+                await _permit(answer, permission)
+                return
+            failing = await self._count(scope)
         except PolyAgentError as error:
             await refuse(scope, answer, error)
-            return
-        if (permission := self._origins.preflight(method, head)) is not None:
-            await _permit(answer, permission)
             return
         if method == "HEAD":
             scope["method"] = "GET"
         await self._app(scope, intake, answer)
+        if failing is not None and answer.status != 401:
+            await self._rates.forgive(failing)
+
+    async def _count(self, scope: HTTPScope) -> Bucket | None:
+        """Return what is to be forgiven where the request does not fail. Raises `Limited`."""
+        if scope["path"] in HEALTH:
+            return None
+        await self._rates.of_address(scope)
+        return await self._rates.of_login(scope)
 
     async def _socket(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
         try:

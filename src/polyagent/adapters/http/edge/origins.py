@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from polyagent.adapters.http.edge.head import Head
+from polyagent.adapters.http.rates import SAFE
 from polyagent.domain.errors import Forbidden
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 EXPOSED = (
     b"Location, Content-Location, ETag, Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, "
     b"Idempotent-Replayed"

@@ -16,6 +16,7 @@ from polyagent.adapters.http.front.wire import (
     ModelOffer,
     ModelOffers,
 )
+from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Reader
 from polyagent.domain.completion import Offer
 from polyagent.usecases.completions import FindModels, SendCompletion
@@ -52,6 +53,7 @@ class FrontController(Controller):
         data: JSONBody[CompletionRequest],
         send: FromDishka[SendCompletion],
         reader: NamedDependency[Reader],
+        rates: NamedDependency[RequestRates],
         key: Key = None,
     ) -> Response[CompletionResponse]:
         """Complete a conversation
@@ -60,6 +62,9 @@ class FrontController(Controller):
         request under the same `Idempotency-Key` leads back to it. `stream: true` answers with chunks.
         """
         ask = ask_of(data)
+        await rates.of_message(
+            request.scope, request.user, ask.end_user, is_streamed=bool(data.stream)
+        )
         named = idempotency_key(key, route=ROUTE, asked=ask, end_user=ask.end_user)
         admitted = await send(request.user, ask, key=named)
         if data.stream:

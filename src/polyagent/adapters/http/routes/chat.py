@@ -10,6 +10,7 @@ from polyagent.adapters.http.asks.chatting import chat_key, cursor, patience_s
 from polyagent.adapters.http.asks.keys import Key
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.errors import RunUnanswered
+from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Heard, Reader
 from polyagent.adapters.http.stream import streamed
 from polyagent.domain.chat import Ask
@@ -39,6 +40,7 @@ class ChatController(Controller):
         send: FromDishka[SendChat],
         settings: FromDishka[Server],
         reader: NamedDependency[Reader],
+        rates: NamedDependency[RequestRates],
         key: Key = None,
         prefer: Prefer = None,
     ) -> Response[Answer]:
@@ -47,6 +49,9 @@ class ChatController(Controller):
         Waits for the answer; 202 with what there is so far when that takes too long. `stream: true`
         answers as POST /api/v1/chat/stream does, `background: true` as POST /api/v1/runs.
         """
+        await rates.of_message(
+            request.scope, request.user, data.end_user, is_streamed=bool(data.stream)
+        )
         admitted = await send(request.user, data, key=chat_key(key, data))
         if data.stream:
             return await _stream(request, admitted, reader, after=0)
@@ -63,6 +68,7 @@ class ChatController(Controller):
         data: JSONBody[Ask],
         send: FromDishka[SendChat],
         reader: NamedDependency[Reader],
+        rates: NamedDependency[RequestRates],
         key: Key = None,
         last_event_id: LastEventId = None,
     ) -> Response[Any]:
@@ -73,6 +79,7 @@ class ChatController(Controller):
         if data.stream is False or data.background:
             raise Invalid("This address streams: leave out stream and background.")
         after = cursor(last_event_id, None)
+        await rates.of_message(request.scope, request.user, data.end_user, is_streamed=True)
         admitted = await send(request.user, data, key=chat_key(key, data))
         return await _stream(request, admitted, reader, after=after)
 

@@ -14,6 +14,7 @@ from polyagent.adapters.http.asks.once import once
 from polyagent.adapters.http.asks.paging import Limit, paged
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.errors import NotAcceptable
+from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Reader
 from polyagent.adapters.http.routes.chat import LastEventId, accepted, location
 from polyagent.adapters.http.routes.sessions import EndUser
@@ -47,12 +48,14 @@ class RunController(Controller):
         request: Call,
         data: JSONBody[Ask],
         send: FromDishka[SendChat],
+        rates: NamedDependency[RequestRates],
         key: Key = None,
     ) -> Response[Run]:
         """Start a run
 
         The body of a chat; the run goes on by itself.
         """
+        await rates.of_message(request.scope, request.user, data.end_user)
         ask = msgspec.structs.replace(data, stream=None, background=True)
         return accepted(await send(request.user, ask, key=chat_key(key, ask)))
 
@@ -104,6 +107,7 @@ class RunController(Controller):
         runs: FromDishka[ManageRuns],
         follow: FromDishka[FollowRun],
         reader: NamedDependency[Reader],
+        rates: NamedDependency[RequestRates],
         last_event_id: LastEventId = None,
         after: After = None,
         limit: Limit = 100,
@@ -123,6 +127,7 @@ class RunController(Controller):
             return await _page(request, follow, run, at, limit)
         if not is_anything_left:
             return Response(b"", status_code=204)
+        await rates.of_stream(request.scope, request.user)
         events = reader.after(request.user, run, at)
         return streamed(request, events, reader.drain, location=location(run), headers={})
 

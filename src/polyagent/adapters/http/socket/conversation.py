@@ -69,6 +69,7 @@ class Conversation:
             raise Invalid(fault.detail, faults=(fault,))
         self._watches.require_room()
         actor = self._credentials.actor
+        await self._services.rates.of_frame(actor, chat.end_user)
         session_id = chat.session_id or self._session.id
         ask = msgspec.structs.replace(chat, session_id=session_id)
         with self._session.sending():

@@ -6,6 +6,7 @@ import msgspec
 from dishka import AsyncContainer
 
 from polyagent.adapters.http.drain import Drain
+from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Reader
 from polyagent.ports.clock import Clock
 from polyagent.usecases.accounts import Authenticate
@@ -25,9 +26,10 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     runs: ManageRuns
     follow: FollowRun
     reader: Reader
+    rates: RequestRates
 
     @classmethod
-    async def of(cls, container: AsyncContainer, drain: Drain) -> Self:
+    async def of(cls, container: AsyncContainer, drain: Drain, rates: RequestRates) -> Self:
         follow = await container.get(FollowRun)
         return cls(
             clock=await container.get(Clock),
@@ -38,4 +40,5 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
             runs=await container.get(ManageRuns),
             follow=follow,
             reader=Reader(follow, drain),
+            rates=rates,
         )

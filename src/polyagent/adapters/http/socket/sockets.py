@@ -12,6 +12,7 @@ from dishka import AsyncContainer
 from litestar.connection import WebSocket
 
 from polyagent.adapters.http.drain import Drain
+from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.socket.connection import Close, Connection
 from polyagent.adapters.http.socket.conversation import Conversation
 from polyagent.adapters.http.socket.credentials import Credentials, Handshake
@@ -33,8 +34,11 @@ log = structlog.get_logger("polyagent.http")
 class Sockets:
     """Lets in so many that the process still answers requests beside them."""
 
-    def __init__(self, container: AsyncContainer, settings: Settings, drain: Drain) -> None:
+    def __init__(
+        self, container: AsyncContainer, settings: Settings, drain: Drain, rates: RequestRates
+    ) -> None:
         self._container = container
+        self._rates = rates
         self._settings = settings
         self._drain = drain
         self._look = SessionLook()
@@ -58,7 +62,7 @@ class Sockets:
             socket.scope["subprotocols"],
         )
         await socket.receive()
-        services = await Services.of(self._container, self._drain)
+        services = await Services.of(self._container, self._drain, self._rates)
         with self._connected(socket, services.clock) as connection:
             await self._live(connection, handshake, services, session_id)
 
@@ -103,6 +107,7 @@ class Sockets:
                 await connection.open(handshake.protocol)
                 await _together(connection, visit.stay(self._look), keeper.keep())
         finally:
+            visit.leave()
             await watches.close()
 
 

@@ -1,6 +1,6 @@
 """One client's time on a socket: first it says who it is, then what it wants."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 
 import structlog
@@ -13,7 +13,14 @@ from polyagent.adapters.http.socket.look import SessionLook
 from polyagent.adapters.http.socket.services import Services
 from polyagent.adapters.http.socket.session import SessionWatch
 from polyagent.domain.account import Claims
-from polyagent.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+from polyagent.domain.errors import (
+    Forbidden,
+    Invalid,
+    Limited,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 
 Texts = AsyncGenerator[bytes | None, None]
 
@@ -34,6 +41,7 @@ class Visit:
         self._session = session
         self._conversation = conversation
         self._services = services
+        self._leave: Callable[[], None] = _nothing
 
     async def arrive(self, handshake: Handshake) -> None:
         """Let in whoever the handshake names, before it is told that the socket is open.
@@ -57,8 +65,13 @@ class Visit:
                     async for text in texts:
                         await self._conversation.obey(text)
 
+    def leave(self) -> None:
+        """Give up the place that it has among its user's sockets."""
+        self._leave()
+
     async def _enter(self, claims: Claims) -> None:
         await self._credentials.accept(claims)
+        self._leave = await self._services.rates.of_socket(self._credentials.actor)
         if self._session.id is not None:
             await self._services.sessions.get(self._credentials.actor, self._session.id)
         await self._session.begin()
@@ -76,11 +89,17 @@ class Visit:
             self._connection.close(Close.UNAUTHENTICATED)
         except (Forbidden, NotFound):
             self._connection.close(Close.NOT_ALLOWED)
+        except Limited:
+            self._connection.close(Close.LIMITED)
         except Unavailable:
             self._connection.close(Close.RESTART)
         except Exception:
             log.exception("socket.broke")
             self._connection.close(Close.DEFECT)
+
+
+def _nothing() -> None:
+    """Whoever did not enter has nothing to leave."""
 
 
 async def _first(texts: Texts) -> frames.Auth:

@@ -2,44 +2,34 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from hashlib import sha1
-from importlib.resources import files
-from typing import Any
 
 import structlog
 from redis.asyncio import Redis as RedisClient
-from redis.exceptions import NoScriptError
 
+from polyagent.adapters.redis.limits.asker import Asker, Script
 from polyagent.adapters.redis.limits.view import View
-from polyagent.adapters.redis.live.wire import AWAY, Command, Wire
+from polyagent.adapters.redis.live.wire import AWAY
 from polyagent.domain.limit import Bucket, Standing
 from polyagent.ports.clock import Clock
 
-PREFIX = "{limits}:"
 TELL_S = 0.1
 PAUSE_S = 1.0
 BATCH = 500
 MAX_KNOWN = 20_000
 
-_SCRIPT = (files(__package__) / "take.lua").read_bytes()
-_SHA = sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+_TAKE = Script("take")
 
 log = structlog.get_logger("polyagent.redis")
 
 
 class RedisRates:
-    """Questions that arise while one is asked go together as the next.
-
-    Without Redis nobody waits for it: one loop tries it again, and tells it then what was given.
-    """
+    """Without Redis nobody waits for it: one loop tries it again, and tells it then what was given."""
 
     def __init__(self, client: RedisClient, clock: Clock, *, timeout_s: float) -> None:
-        self._wire = Wire(client, timeout_s)
+        self._asker = Asker(client, timeout_s=timeout_s)
         self._clock = clock
         self._views: dict[str, View] = {}
         self._untold: set[View] = set()
-        self._questions: list[tuple[Command, asyncio.Future[Any]]] = []
-        self._asking: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
         self._is_away = False
 
@@ -72,11 +62,10 @@ class RedisRates:
             self._lose(error)
 
     async def aclose(self) -> None:
-        for task in (self._telling, self._asking):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        await self._wire.aclose()
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+        await self._asker.aclose()
 
     def _view(self, bucket: Bucket, now_s: float) -> View:
         view = self._views.get(bucket.key)
@@ -104,7 +93,7 @@ class RedisRates:
         """Say whether what was wanted was given; the views know what Redis knows then. Raises `AWAY`."""
         told = [view.send() for view in views]
         try:
-            is_given, *debts = await self._reply(_command(views, told, wanted))
+            is_given, *debts = await self._asker.ask(_TAKE, *_asked(views, told, wanted))
         except AWAY:
             for view, units in zip(views, told, strict=True):
                 view.unsent += units
@@ -116,33 +105,6 @@ class RedisRates:
         for view, debt_us in zip(views, debts, strict=True):
             view.hear(debt_us / 1e6, now_s)
         return bool(is_given)
-
-    async def _reply(self, command: Command) -> Any:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._questions.append((command, future))
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._answer())
-        return await future
-
-    async def _answer(self) -> None:
-        try:
-            while self._questions:
-                asked, self._questions = self._questions, []
-                try:
-                    replies = await self._replies([command for command, _ in asked])
-                except AWAY as error:
-                    replies = [error] * len(asked)
-                for (_, future), reply in zip(asked, replies, strict=True):
-                    _settle(future, reply)
-        finally:
-            self._asking = None
-
-    async def _replies(self, commands: Sequence[Command]) -> list[Any]:
-        """The script may be new to this server: its text goes with the question then."""
-        replies = await self._wire.call(commands)
-        if not any(isinstance(reply, NoScriptError) for reply in replies):
-            return replies
-        return await self._wire.call([(b"EVAL", _SCRIPT, *command[2:]) for command in commands])
 
     async def _tell(self) -> None:
         """Tell Redis what was given here, soon; while it is away, try again and again."""
@@ -169,22 +131,12 @@ class RedisRates:
             self._telling = asyncio.create_task(self._tell())
 
 
-def _command(views: Sequence[View], told: Sequence[int], wanted: int) -> Command:
-    keys = [PREFIX + view.bucket.key for view in views]
-    arguments: list[int] = []
+def _asked(views: Sequence[View], told: Sequence[int], wanted: int) -> tuple[list[str], list[int]]:
+    arguments = [wanted]
     for view, units in zip(views, told, strict=True):
         window_us = view.bucket.window_s * 1_000_000
         arguments += (window_us // view.bucket.quota, window_us, units)
-    return (b"EVALSHA", _SHA, len(keys), *keys, wanted, *arguments)
-
-
-def _settle(future: asyncio.Future[Any], reply: Any) -> None:
-    if future.done():
-        return
-    if isinstance(reply, Exception):
-        future.set_exception(reply)
-    else:
-        future.set_result(reply)
+    return [view.bucket.key for view in views], arguments
 
 
 def _least(standings: Iterator[Standing] | Sequence[Standing]) -> Standing:

@@ -1,0 +1,156 @@
+"""How often an address, a user, a key and an end user may ask.
+
+https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10
+"""
+
+import math
+from collections.abc import Callable, MutableMapping, Sequence
+from functools import lru_cache, partial
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
+
+import msgspec
+from dishka import AsyncContainer
+from litestar.types import HTTPScope
+
+from polyagent.domain.account import Actor
+from polyagent.domain.errors import Limited, TooManyOpen
+from polyagent.domain.limit import Bucket, Standing
+from polyagent.ports.limits import Places, Rates
+from polyagent.ports.telemetry import Exposition
+from polyagent.settings import Limits
+
+LOGIN = "/api/v1/users/login"
+NETWORK_BITS = 64
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+State = MutableMapping[str, Any]
+
+
+class _Ports(msgspec.Struct, frozen=True):
+    rates: Rates
+    places: Places
+    exposition: Exposition
+
+
+class RequestRates:
+    """What is left is kept in the request's state: its answer tells it."""
+
+    def __init__(self, container: AsyncContainer, settings: Limits) -> None:
+        self._container = container
+        self._settings = settings
+        self._ports: _Ports | None = None
+
+    async def of_address(self, scope: HTTPScope) -> None:
+        """Count a request before anybody knows whose it is. Raises `Limited`."""
+        if opens_stream(scope):
+            return
+        bucket = Bucket("address", _whose(scope), self._settings.address_requests)
+        await self._take(scope["state"], bucket, lenient=scope["method"] in SAFE)
+
+    async def of_user(self, scope: HTTPScope, actor: Actor) -> None:
+        """Count a request of somebody. Raises `Limited`."""
+        if opens_stream(scope):
+            return
+        bucket = Bucket("user", actor.user_id.hex, self._settings.user_requests, exact=True)
+        await self._take(scope["state"], bucket, lenient=scope["method"] in SAFE)
+
+    async def of_message(
+        self, scope: HTTPScope, actor: Actor, end_user: str | None, *, is_streamed: bool = False
+    ) -> None:
+        """Count what somebody says, perhaps for an end user. Raises `Limited`, `TooManyOpen`."""
+        await self._of_end_user(scope["state"], actor, end_user)
+        if is_streamed:
+            await self.of_stream(scope, actor)
+
+    async def of_stream(self, scope: HTTPScope, actor: Actor) -> None:
+        """Count a stream as open until its request ends. Raises `TooManyOpen`."""
+        leave = await self._enter("streams", actor, self._settings.streams)
+        scope["state"]["leave"] = leave
+
+    async def of_socket(self, actor: Actor) -> Callable[[], None]:
+        """Count a socket as open until what is returned is called. Raises `TooManyOpen`."""
+        return await self._enter("sockets", actor, self._settings.user_sockets)
+
+    async def _enter(self, kind: str, actor: Actor, most: int) -> Callable[[], None]:
+        ports, whose = await self._found(), actor.user_id.hex
+        if not await ports.places.enter(kind, whose, most):
+            ports.exposition.observe_refusal(kind)
+            raise TooManyOpen(f"You have {most} {kind} open: close one first.")
+        return partial(ports.places.leave, kind, whose)
+
+    async def _of_end_user(self, state: State, actor: Actor, end_user: str | None) -> None:
+        if end_user is not None:
+            whose = f"{actor.user_id.hex}:{end_user}"
+            await self._take(state, Bucket("end_user", whose, self._settings.end_user_requests))
+
+    async def of_frame(self, actor: Actor, end_user: str | None) -> None:
+        """Count a message that came by a socket. Raises `Limited`."""
+        state: State = {}
+        bucket = Bucket("user", actor.user_id.hex, self._settings.user_requests, exact=True)
+        await self._take(state, bucket)
+        await self._of_end_user(state, actor, end_user)
+
+    async def of_login(self, scope: HTTPScope) -> Bucket | None:
+        """Count a login as one that fails, until it is known that it did not. Raises `Limited`."""
+        if scope["path"] != LOGIN or scope["method"] != "POST":
+            return None
+        bucket = Bucket("login", _whose(scope), self._settings.failed_logins, exact=True)
+        await self._take({}, bucket)
+        return bucket
+
+    async def forgive(self, bucket: Bucket) -> None:
+        await (await self._found()).rates.give_back(bucket)
+
+    async def _take(self, state: State, bucket: Bucket, *, lenient: bool = False) -> None:
+        ports = await self._found()
+        standing = await ports.rates.take((bucket,), lenient=lenient)
+        known: Standing | None = state.get("standing")
+        if known is None or standing.remaining <= known.remaining:
+            state["standing"] = standing
+        if standing.retry_after_s:
+            ports.exposition.observe_refusal(bucket.name)
+            many = f"{bucket.quota} in {bucket.window_s} s"
+            what = bucket.name.replace("_", " ")
+            raise Limited(
+                f"Too many requests of this {what}: {many}.", retry_after_s=standing.retry_after_s
+            )
+
+    async def _found(self) -> "_Ports":
+        if self._ports is None:
+            get = self._container.get
+            self._ports = _Ports(await get(Rates), await get(Places), await get(Exposition))
+        return self._ports
+
+
+def rate_headers(standing: Standing) -> Sequence[tuple[bytes, bytes]]:
+    bucket = standing.bucket
+    left = f'"{bucket.name}";r={standing.remaining};t={math.ceil(standing.whole_after_s)}'
+    policy = f'"{bucket.name}";q={bucket.quota};w={bucket.window_s}'
+    return ((b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode()))
+
+
+def opens_stream(scope: HTTPScope) -> bool:
+    """Say whether this asks for a stream of events: how many are open is limited, not how often."""
+    path = scope["path"]
+    if not (path.startswith("/api/v1/runs/") and path.endswith("/events")):
+        return False
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    return scope["method"] in SAFE and b"application/json" not in accepted
+
+
+def _whose(scope: HTTPScope) -> str:
+    client = scope["client"]
+    return _network(client[0]) if client else ""
+
+
+@lru_cache(maxsize=4096)
+def _network(client: str) -> str:
+    """Return the address; of IPv6 the network, since one client has all addresses of one."""
+    try:
+        address = ip_address(client)
+    except ValueError:
+        return client
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, NETWORK_BITS), strict=False))
+    return client

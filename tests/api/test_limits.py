@@ -1,0 +1,168 @@
+"""How often, and how much at once."""
+
+from contextlib import AbstractAsyncContextManager
+
+import msgspec
+import pytest
+
+from polyagent.settings import Limits, Server, Settings
+from tests.api.house import DRAIN_S, SETTINGS, House
+from tests.api.sockets import street
+
+AGENTS = "/api/v1/agents"
+
+
+def limited(**limits: int) -> AbstractAsyncContextManager[House]:
+    return House(_settings((), **limits)).open()
+
+
+def _settings(proxies: tuple[str, ...], **limits: int) -> Settings:
+    server = Server(drain_s=DRAIN_S, trusted_proxies=proxies)
+    return msgspec.structs.replace(SETTINGS, server=server, limits=Limits(**limits))
+
+
+async def test_what_is_left_is_told_and_refused_when_nothing_is() -> None:
+    async with limited(user_requests=600) as house:
+        first = await house.ann.get(AGENTS)
+        answers = [await house.ann.get(AGENTS) for _ in range(620)]
+        bob = await house.bob.get(AGENTS)
+        health = await house.ann.get("/health")
+
+    refused = next(answer for answer in answers if answer.status != 200)
+    assert first.headers["ratelimit-policy"] == '"user";q=600;w=60'
+    assert first.headers["ratelimit"] == '"user";r=599;t=1'
+    assert answers.index(refused) >= 599
+    refused.as_problem(429, "rate_limited")
+    assert refused.headers["retry-after"] == "1"
+    assert refused.headers["ratelimit"] in ('"user";r=0;t=60', '"user";r=0;t=61')
+    assert bob.status == health.status == 200
+    assert "ratelimit" not in health.headers
+
+
+async def test_an_address_has_its_own_limit_before_anybody_is_known() -> None:
+    async with limited(address_requests=5) as house:
+        answers = [await house.nobody.get(AGENTS) for _ in range(6)]
+        known = await house.ann.get(AGENTS)
+        elsewhere = await house.nobody.get("/nowhere/at/all")
+        health = [await house.nobody.get("/health/live") for _ in range(10)]
+
+    assert [answer.status for answer in answers] == [401] * 5 + [429]
+    answers[-1].as_problem(429, "rate_limited")
+    assert answers[-1].headers["ratelimit-policy"] == '"address";q=5;w=60'
+    assert known.status == elsewhere.status == 429
+    assert {answer.status for answer in health} == {200}
+
+
+async def test_behind_a_proxy_addresses_are_told_apart() -> None:
+    async with House(_settings(("127.0.0.1",), address_requests=2)).open() as house:
+        one = [await house.nobody.get(AGENTS, x_forwarded_for="192.0.2.1") for _ in range(3)]
+        spoofed = await house.nobody.get(AGENTS, x_forwarded_for="192.0.2.9, 192.0.2.1")
+        other = await house.nobody.get(AGENTS, x_forwarded_for="192.0.2.2")
+        network = [
+            await house.nobody.get(AGENTS, x_forwarded_for=f"2001:db8::{n}") for n in range(3)
+        ]
+
+    assert [answer.status for answer in one] == [401, 401, 429]
+    assert spoofed.status == 429
+    assert other.status == 401
+    assert [answer.status for answer in network] == [401, 401, 429]
+
+
+async def test_logins_that_fail_are_few_and_others_many() -> None:
+    async with limited(failed_logins=3) as house:
+        await house.root.post(
+            "/api/v1/users", {"username": "eve", "email": "e@e.example", "password": "open sesame"}
+        )
+        right = {"username": "eve", "password": "open sesame"}
+        good = [await house.nobody.post("/api/v1/users/login", right) for _ in range(4)]
+        wrong = {"username": "eve", "password": "wrong"}
+        bad = [await house.nobody.post("/api/v1/users/login", wrong) for _ in range(4)]
+        other = await house.ann.get(AGENTS)
+
+    assert [answer.status for answer in good] == [200] * 4
+    assert [answer.status for answer in bad] == [401, 401, 401, 429]
+    assert bad[-1].as_problem(429, "rate_limited")
+    assert int(bad[-1].headers["retry-after"]) <= 20
+    assert other.status == 200
+
+
+async def test_an_end_user_has_a_limit_within_its_application() -> None:
+    async with limited(end_user_requests=2) as house:
+        one = [await house.chat(house.ann, end_user="one") for _ in range(3)]
+        two = await house.chat(house.ann, end_user="two")
+        bobs = await house.chat(house.bob, end_user="one")
+
+    assert [answer.status for answer in one] == [200, 200, 429]
+    assert one[-1].headers["ratelimit-policy"] == '"end_user";q=2;w=60'
+    assert two.status == bobs.status == 200
+
+
+async def test_streams_open_at_once_are_limited_not_how_often() -> None:
+    async with limited(streams=2, user_requests=10, address_requests=10) as house:
+        run = (await house.chat(house.ann)).json["run_id"]
+        events = f"/api/v1/runs/{run}/events"
+        often = [await house.ann.get(events) for _ in range(30)]
+        house.models.gate.clear()
+        body = {"message": "hi"}
+        async with (
+            house.ann.exchange("POST", "/api/v1/chat/stream", json=body) as one,
+            house.ann.exchange("POST", "/api/v1/chat/stream", json=body) as two,
+        ):
+            third = await house.ann.post("/api/v1/chat/stream", body)
+            bobs = await house.bob.get(AGENTS)
+        again = await house.ann.get(events)
+
+    assert {answer.status for answer in often} == {200}
+    assert "ratelimit" not in often[0].headers
+    assert [one.status, two.status] == [200, 200]
+    third.as_problem(429, "limited")
+    assert third.headers["retry-after"]
+    assert bobs.status == 200
+    assert again.status == 200
+
+
+async def test_polled_events_count_as_requests() -> None:
+    async with limited(user_requests=5) as house:
+        run = (await house.chat(house.ann)).json["run_id"]
+        answers = [
+            await house.ann.get(f"/api/v1/runs/{run}/events", accept="application/json")
+            for _ in range(5)
+        ]
+
+    assert [answer.status for answer in answers] == [200] * 4 + [429]
+
+
+async def test_sockets_of_a_user_are_limited() -> None:
+    async with street(_settings((), user_sockets=1, user_requests=3)) as town:
+        async with town.talk(town.house.ann) as talk:
+            async with town.talk(town.house.ann) as second:
+                assert await second.is_closed() == 4429
+            async with town.talk(town.house.bob) as bobs:
+                assert await bobs.asks("ping") == {"type": "pong"}
+            assert await talk.asks("ping") == {"type": "pong"}
+        async with town.talk(town.house.ann) as again:
+            assert await again.asks("ping") == {"type": "pong"}
+
+
+async def test_messages_by_socket_count_too() -> None:
+    async with (
+        street(_settings((), user_requests=2)) as town,
+        town.talk(town.house.ann) as talk,
+    ):
+        for _ in range(2):
+            await talk.says("chat", message="hi")
+            await talk.hears_until("run.completed")
+        refused = await talk.asks("chat", message="hi", id="mine")
+
+    assert (refused["code"], refused["retryable"]) == ("rate_limited", True)
+    assert refused["reply_to"] == "mine"
+
+
+@pytest.mark.parametrize("name", ["address_requests", "user_requests"])
+async def test_refusals_are_counted(name: str) -> None:
+    async with limited(**{name: 1}) as house:
+        await house.ann.get(AGENTS)
+        await house.ann.get(AGENTS)
+        if name == "user_requests":
+            told = await house.nobody.get("/metrics")
+            assert b'polyagent_limited_total{limit="user"} 1.0' in told.body
