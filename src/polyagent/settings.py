@@ -210,6 +210,7 @@ class Limits(Section, frozen=True):
     end_user_requests: Count = 600
     streams: Count = 50
     user_sockets: Count = 50
+    requests: Annotated[int, Meta(ge=1, le=12_000)] = 4096
     sockets: Annotated[int, Meta(ge=1, le=12_000)] = 4096
     live_log_s: Seconds = 120
     images: Annotated[int, Meta(ge=0, le=100)] = 8

@@ -158,6 +158,26 @@ async def test_messages_by_socket_count_too() -> None:
     assert refused["reply_to"] == "mine"
 
 
+async def test_a_process_that_has_much_to_do_says_so() -> None:
+    async with limited(requests=2) as house:
+        house.models.gate.clear()
+        body = {"message": "hi"}
+        async with house.ann.exchange("POST", "/api/v1/chat/stream", json=body) as one:
+            member = await house.ann.get(AGENTS)
+            admin = await house.root.get(AGENTS)
+            async with house.root.exchange("POST", "/api/v1/chat/stream", json=body):
+                full = await house.root.get(AGENTS)
+                health = await house.nobody.get("/health")
+                metrics = await house.nobody.get("/metrics")
+        after = await house.ann.get(AGENTS)
+
+    assert one.status == 200
+    for refused in (member, full):
+        refused.as_problem(503, "overloaded")
+        assert refused.headers["retry-after"] == "1"
+    assert admin.status == health.status == metrics.status == after.status == 200
+
+
 @pytest.mark.parametrize("name", ["address_requests", "user_requests"])
 async def test_refusals_are_counted(name: str) -> None:
     async with limited(**{name: 1}) as house:

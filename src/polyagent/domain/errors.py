@@ -225,6 +225,12 @@ class Stopping(Unavailable):
     code = "stopping"
 
 
+class Overloaded(Unavailable):
+    """This process has as much in hand as it can answer."""
+
+    code = "overloaded"
+
+
 class ModelServiceMissing(Unavailable):
     code = "model_service_missing"
 

@@ -11,6 +11,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
 from litestar.types import HTTPScope
 
+from polyagent.adapters.http.admission import Admission
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.domain.account import Claims, Permission
 from polyagent.domain.errors import Unauthenticated
@@ -24,8 +25,11 @@ MAX_TOKEN = 8192
 class Guard:
     """Finds out who asks, and refuses what that actor may not do."""
 
-    def __init__(self, container: AsyncContainer, rates: RequestRates) -> None:
+    def __init__(
+        self, container: AsyncContainer, rates: RequestRates, admission: Admission
+    ) -> None:
         self._container = container
+        self._admission = admission
         self._rates = rates
         self._authenticate: Authenticate | None = None
 
@@ -40,6 +44,7 @@ class Guard:
         if claims is None:
             claims = authenticate.claims(bearer(connection.headers.get("authorization")))
         actor = await authenticate(claims)
+        self._admission.check_actor(actor)
         await self._rates.of_user(cast(HTTPScope, connection.scope), actor)
         actor.require(handler.opt["permission"])
         connection.scope["user"] = actor

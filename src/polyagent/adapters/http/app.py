@@ -11,6 +11,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from polyagent.adapters.http.actor import Guard, require_permissions
+from polyagent.adapters.http.admission import Admission
 from polyagent.adapters.http.asks.paging import newest_first
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.docs import DocsController, docs_files
@@ -53,10 +54,11 @@ def build(
 
     routes = _routes(settings.server)
     rates = RequestRates(container, settings.limits)
+    admission = Admission(settings.limits.requests)
     sockets = Sockets(container, settings, drain, rates)
     app = Litestar(
         route_handlers=[*routes, SocketController, DocsController, docs_files()],
-        guards=[Guard(container, rates)],
+        guards=[Guard(container, rates, admission)],
         dependencies=_dependencies(container, drain, routes, sockets, rates),
         exception_handlers={
             PolyAgentError: fronted(on_error),
@@ -70,7 +72,9 @@ def build(
         logging_config=None,
     )
     require_permissions(app.routes)
-    app.asgi_handler = Edge(app.asgi_handler, container, settings, rates, methods=_methods(app))
+    app.asgi_handler = Edge(
+        app.asgi_handler, container, settings, rates, admission, methods=_methods(app)
+    )
     return app
 
 

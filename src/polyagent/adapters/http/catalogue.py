@@ -77,6 +77,7 @@ CATALOGUE: dict[str, Entry] = {
     "unavailable": Entry(503, "Something that the server needs is away. Try again later."),
     "store_unavailable": Entry(503, "The database is away. Try again after `Retry-After`."),
     "stopping": Entry(503, "This process is about to end. Try again: another takes over."),
+    "overloaded": Entry(503, "The server has too much to do. Try again after `Retry-After`."),
     "model_service_missing": Entry(
         503, "The server has no model service: its operator sets PYTHON_AI_URL."
     ),

@@ -9,6 +9,7 @@ from dishka import AsyncContainer
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 
+from polyagent.adapters.http.admission import Admission
 from polyagent.adapters.http.edge.answer import Answer
 from polyagent.adapters.http.edge.head import Head, read_head
 from polyagent.adapters.http.edge.hosts import Hosts
@@ -40,6 +41,7 @@ class Edge:
         container: AsyncContainer,
         settings: Settings,
         rates: RequestRates,
+        admission: Admission,
         *,
         methods: Mapping[str, str],
     ) -> None:
@@ -49,6 +51,7 @@ class Edge:
         self._access_log = settings.telemetry.access_log
         self._methods = methods
         self._rates = rates
+        self._admission = admission
         self._hosts = Hosts(settings.server)
         self._origins = Origins(settings.server.cors_origins)
         self._proxies = Proxies(settings.server.trusted_proxies)
@@ -75,9 +78,11 @@ class Edge:
             write_timeout_s=self._settings.write_timeout,
             methods=self._methods,
         )
+        self._admission.in_hand += 1
         try:
             await self._answer(scope, intake, answer)
         finally:
+            self._admission.in_hand -= 1
             if (leave := scope["state"].get("leave")) is not None:
                 leave()
             await self._observe(scope, method, answer.status, time.perf_counter() - began)
@@ -103,6 +108,7 @@ class Edge:
 
     async def _count(self, scope: HTTPScope) -> Bucket | None:
         """Return what is to be forgiven where the request does not fail. Raises `Limited`."""
+        self._admission.check(scope["path"])
         if scope["path"] in HEALTH:
             return None
         await self._rates.of_address(scope)
