@@ -45,6 +45,7 @@ __all__ = [
 def up(settings: Settings, options: UpOptions, console: Console) -> int:
     from polyagent.adapters.engines.plan import Plan
     from polyagent.adapters.engines.supervisor import up as supervise
+    from polyagent.adapters.telemetry.together import counting_together
 
     settings = _with_neighbour(settings, options, console)
     server = settings.server
@@ -52,21 +53,22 @@ def up(settings: Settings, options: UpOptions, console: Console) -> int:
         raise SettingsError("server.port is 0, but `up` needs a port that its users can know.")
     listen = ("--host", server.host, "--port", str(server.port), "--workers", str(server.workers))
     place = data_dir(settings)
-    plan = Plan(
-        data_dir=place,
-        host=server.host,
-        port=server.port,
-        postgres=settings.database.url is None,
-        valkey=settings.redis.url is None,
-        model=not settings.ai.each() or options.model_file is not None,
-        model_file=options.model_file,
-        model_elsewhere=next((ai.url for ai in settings.ai.each()), None),
-        prepare=_command("prepare"),
-        gateway=_command("serve", *listen),
-        worker=_command("worker"),
-        environment=_environment(settings),
-    )
-    return supervise(plan, console)
+    with counting_together():
+        plan = Plan(
+            data_dir=place,
+            host=server.host,
+            port=server.port,
+            postgres=settings.database.url is None,
+            valkey=settings.redis.url is None,
+            model=not settings.ai.each() or options.model_file is not None,
+            model_file=options.model_file,
+            model_elsewhere=next((ai.url for ai in settings.ai.each()), None),
+            prepare=_command("prepare"),
+            gateway=_command("serve", *listen),
+            worker=_command("worker"),
+            environment=_environment(settings),
+        )
+        return supervise(plan, console)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -123,10 +125,12 @@ def endpoint(settings: Settings) -> str:
 
 def serve(settings: Settings, *, reuse_port: bool) -> int:
     from polyagent.adapters.http.server import serve as listen
+    from polyagent.adapters.telemetry.together import counting_together
 
     _require_sound(settings)
     hand_on(settled(settings))
-    return listen("polyagent.app:asgi", settings.server, reuse_port=reuse_port)
+    with counting_together():
+        return listen("polyagent.app:asgi", settings.server, reuse_port=reuse_port)
 
 
 def _require_sound(settings: Settings) -> None:
@@ -159,8 +163,9 @@ def asgi() -> Any:
 async def _executing(use_cases: AsyncContainer) -> AsyncIterator[None]:
     """Execute runs, and keep house, until the block ends; then close the container."""
     from polyagent.app.running import executing
+    from polyagent.app.watching import watched
 
-    async with executing(use_cases):
+    async with executing(use_cases), watched(use_cases):
         _settle_memory()
         yield
     await use_cases.close()

@@ -1,6 +1,6 @@
 """The order in which things are done later. The rows are the truth: a queue holds only their turns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from polyagent.domain.queue import Entry, Sweep
@@ -44,3 +44,6 @@ class Backlog(Protocol):
 
         Returns those that could be claimed now, and where the next page begins; 0: there is none.
         """
+
+    async def depth(self) -> Mapping[str, int]:
+        """Return how many runs have not ended, by their status."""

@@ -1,4 +1,7 @@
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
+
+import msgspec
 
 from polyagent.domain.run import RunStatus
 from polyagent.domain.usage import Usage
@@ -14,6 +17,18 @@ class Meter(Protocol):
     def first_token(self, seconds: float) -> None:
         """`seconds` from the run's start in this process to its first text."""
 
+    def watch(self, what: str, read: Callable[[], int], most: int) -> None:
+        """Ask `read` now and then how many of `most` are in use, in this process."""
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """Something that is as it is for all processes: `values` by what tells them apart."""
+
+    name: str
+    meaning: str
+    label: str
+    values: Mapping[str, float]
+
 
 class Exposition(Protocol):
     """What the edge counts, and the page on which operators read every count."""
@@ -24,5 +39,8 @@ class Exposition(Protocol):
     def observe_refusal(self, limit: str) -> None:
         """`limit` is the name of what was used up, never whose."""
 
-    def render(self) -> bytes:
-        """Return the counts of this process as Prometheus text, version 0.0.4."""
+    def watch(self, what: str, read: Callable[[], int], most: int) -> None:
+        """As `Meter.watch`."""
+
+    def render(self, figures: Sequence[Figure] = ()) -> bytes:
+        """Return the counts of all processes that count together, as Prometheus text, version 0.0.4."""

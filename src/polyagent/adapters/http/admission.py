@@ -12,12 +12,12 @@ class Admission:
 
     def __init__(self, most: int) -> None:
         self.in_hand = 0
-        self._most = most
+        self.most = most
         self._most_for_all = max(1, int(most * FOR_ALL))
 
     def check(self, path: str) -> None:
         """Raises `Overloaded`."""
-        if self.in_hand > self._most and path not in ALWAYS:
+        if self.in_hand > self.most and path not in ALWAYS:
             raise Overloaded("The server has too much to do.")
 
     def check_actor(self, actor: Actor) -> None:

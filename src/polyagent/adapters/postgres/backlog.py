@@ -1,11 +1,11 @@
 """The queued runs, as the sweep of their queue walks through them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
 from polyagent.adapters.postgres.rows import entries_of
-from polyagent.adapters.postgres.sql_claims import BACKLOG
+from polyagent.adapters.postgres.sql_claims import BACKLOG, DEPTH
 from polyagent.domain.queue import Entry
 
 
@@ -17,3 +17,8 @@ class PostgresBacklog:
         with translated():
             (row,) = await self._pool.fetch(BACKLOG, after, limit)
         return entries_of(row["entries"]), row["next"]
+
+    async def depth(self) -> Mapping[str, int]:
+        with translated():
+            (row,) = await self._pool.fetch(DEPTH)
+        return dict(row.items())

@@ -153,3 +153,11 @@ SELECT
     CASE WHEN count(*) = $2 THEN max(seq) ELSE 0 END AS next
 FROM page
 """  # noqa: S608  # pieces of our own, values are bound
+
+# each reads one small partial index
+DEPTH = """
+SELECT
+    (SELECT count(*) FROM runs WHERE status = 'queued') AS queued,
+    (SELECT count(*) FROM runs WHERE status = 'running') AS running,
+    (SELECT count(*) FROM runs WHERE status = 'waiting' AND session_id IS NOT NULL) AS waiting
+"""

@@ -1,23 +1,37 @@
-"""Metrics for Prometheus. No label tells users or runs apart: their number has no bound."""
+"""Metrics for Prometheus. No label tells users or runs apart: their number has no bound.
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+Where `PROMETHEUS_MULTIPROC_DIR` names a directory the processes that share it count together, and what
+one that died had counted stays. https://prometheus.github.io/client_python/multiprocess/
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
+from polyagent.adapters.telemetry.processes import Processes, forget_dead
+from polyagent.adapters.telemetry.together import DIRECTORY
 from polyagent.domain.run import RunStatus
 from polyagent.domain.usage import Usage
+from polyagent.ports.telemetry import Figure
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class PrometheusMeter:
-    """Counts for one process, in a registry of its own."""
+    """Counts for its process, in a registry of its own."""
 
     def __init__(self) -> None:
+        self._directory = os.environ.get(DIRECTORY)
         registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
         self._registry = registry
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._watched: dict[str, tuple[Callable[[], int], int]] = {}
         self._requests = Counter(
             "polyagent_requests",
             "Requests answered.",
@@ -41,6 +55,8 @@ class PrometheusMeter:
             buckets=FIRST_TOKEN_S,
             registry=registry,
         )
+        self._in_use = _gauge("polyagent_in_use", "What is in use now.", registry)
+        self._most = _gauge("polyagent_in_use_most", "How much of it may be.", registry)
 
     def run_ended(self, status: RunStatus) -> None:
         self._runs.labels(status).inc()
@@ -74,5 +90,38 @@ class PrometheusMeter:
             )
         return found
 
-    def render(self) -> bytes:
-        return generate_latest(self._registry)
+    def watch(self, what: str, read: Callable[[], int], most: int) -> None:
+        self._watched[what] = (read, most)
+
+    def sample(self) -> None:
+        """Look at what is watched, for whichever process is asked next."""
+        for what, (read, most) in self._watched.items():
+            self._in_use.labels(what).set(read())
+            self._most.labels(what).set(most)
+
+    def render(self, figures: Sequence[Figure] = ()) -> bytes:
+        self.sample()
+        registry = CollectorRegistry()
+        registry.register(_Figures(figures))
+        if self._directory is None:
+            registry.register(Processes([os.getpid()]))
+            return generate_latest(self._registry) + generate_latest(registry)
+        MultiProcessCollector(registry, self._directory)  # type: ignore[no-untyped-call]  # it has no types
+        registry.register(Processes(forget_dead(self._directory)))
+        return generate_latest(registry)
+
+
+class _Figures(Collector):
+    def __init__(self, figures: Sequence[Figure]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        for figure in self._figures:
+            family = GaugeMetricFamily(figure.name, figure.meaning, labels=(figure.label,))
+            for label, value in figure.values.items():
+                family.add_metric((label,), value)
+            yield family
+
+
+def _gauge(name: str, meaning: str, registry: CollectorRegistry) -> Gauge:
+    return Gauge(name, meaning, ("what",), registry=registry, multiprocess_mode="livesum")

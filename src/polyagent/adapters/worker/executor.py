@@ -49,7 +49,7 @@ class LocalExecutor:
         self._events = events
         self._signals = signals
         self._clock = clock
-        self._places = concurrent_runs
+        self.places = concurrent_runs
         self._drain_s = drain_s
         self._handles: dict[UUID, Handle] = {}
         self._awaited: set[UUID] = set()
@@ -100,7 +100,11 @@ class LocalExecutor:
         """How many more runs this process takes now: none while it drains, or without a lease."""
         if self._draining or not self._holds_lease():
             return 0
-        return self._places - len(self._handles)
+        return self.places - len(self._handles)
+
+    @property
+    def executing(self) -> int:
+        return len(self._handles)
 
     def _holds_lease(self) -> bool:
         return self._clock.monotonic() < self._lease_until

@@ -146,6 +146,7 @@ class Edge:
         if self._exposition is None:
             found: Exposition = await self._container.get(Exposition)
             self._exposition = found
+            found.watch("requests", lambda: self._admission.in_hand, self._admission.most)
         return self._exposition
 
 

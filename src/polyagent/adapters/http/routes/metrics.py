@@ -1,4 +1,6 @@
 import hmac
+from collections.abc import Mapping
+from contextlib import suppress
 
 from dishka import FromDishka
 from dishka.integrations.litestar import inject
@@ -6,9 +8,12 @@ from litestar import Controller, Response, get
 
 from polyagent.adapters.http.actor import bearer
 from polyagent.adapters.http.call import Call
-from polyagent.domain.errors import Unauthenticated
-from polyagent.ports.telemetry import Exposition
+from polyagent.domain.errors import Unauthenticated, Unavailable
+from polyagent.domain.health import Component, Health
+from polyagent.ports.queue import Backlog
+from polyagent.ports.telemetry import Exposition, Figure
 from polyagent.settings import Server
+from polyagent.usecases.health import CheckHealth
 
 
 class MetricsController(Controller):
@@ -18,14 +23,58 @@ class MetricsController(Controller):
     @get("/", permission="public", operation_id="get_metrics", media_type="text/plain")
     @inject
     async def metrics(
-        self, request: Call, exposition: FromDishka[Exposition], settings: FromDishka[Server]
+        self,
+        request: Call,
+        exposition: FromDishka[Exposition],
+        check: FromDishka[CheckHealth],
+        backlog: FromDishka[Backlog],
+        settings: FromDishka[Server],
     ) -> Response[bytes]:
-        """Read the metrics of this process
+        """Read the metrics
 
-        For Prometheus. Where `server.metrics_token` is set, that is the bearer token.
+        For Prometheus; those of all processes of one `serve` or `up` together. Where
+        `server.metrics_token` is set, that is the bearer token.
         """
         if settings.metrics_token is not None:
             token = bearer(request.headers.get("authorization"))
             if not hmac.compare_digest(token.encode(), settings.metrics_token.encode()):
                 raise Unauthenticated("This is not the token of server.metrics_token.")
-        return Response(exposition.render(), media_type="text/plain; version=0.0.4")
+        depth: Mapping[str, int] = {}
+        with suppress(Unavailable):
+            depth = await backlog.depth()
+        figures = _figures(await check(), depth)
+        return Response(exposition.render(figures), media_type="text/plain; version=0.0.4")
+
+
+def _figures(health: Health, depth: Mapping[str, int]) -> list[Figure]:
+    components = health.components
+    return [
+        Figure("polyagent_runs_unfinished", "Runs that have not ended.", "status", depth),
+        Figure(
+            "polyagent_component_up",
+            "1 if it is well.",
+            "component",
+            {name: float(found.status == "ok") for name, found in components.items()},
+        ),
+        Figure(
+            "polyagent_component_seconds",
+            "How long it took to answer.",
+            "component",
+            {name: (found.latency_ms or 0.0) / 1000 for name, found in components.items()},
+        ),
+        Figure(
+            "polyagent_model_service_up",
+            "1 if it answers and its circuit is closed.",
+            "service",
+            _services(components.get("model_service")),
+        ),
+    ]
+
+
+def _services(found: Component | None) -> dict[str, float]:
+    """Return how each model service is; one that is alone is not listed among others."""
+    if found is None or "service" not in found.facts:
+        return {}
+    alone = [{"service": found.facts["service"], "status": found.status}]
+    services = found.facts.get("services", alone)
+    return {str(each["service"]): float(each["status"] == "ok") for each in services}

@@ -23,6 +23,7 @@ from polyagent.adapters.http.socket.session import SessionWatch
 from polyagent.adapters.http.socket.visit import Visit
 from polyagent.adapters.http.socket.watches import Watches
 from polyagent.ports.clock import Clock
+from polyagent.ports.telemetry import Exposition
 from polyagent.settings import Settings
 
 Socket = WebSocket[Any, Any, Any]
@@ -47,6 +48,8 @@ class Sockets:
     @asynccontextmanager
     async def looking(self, _: object) -> AsyncIterator[None]:
         """Look for new runs of watched sessions meanwhile."""
+        exposition: Exposition = await self._container.get(Exposition)
+        exposition.watch("sockets", lambda: len(self._open), self._settings.limits.sockets)
         looking = asyncio.create_task(self._look.go(self._container))
         try:
             yield
