@@ -8,13 +8,17 @@ from typing import Any
 
 import msgspec
 import structlog
+from opentelemetry import trace
 
 from polyagent.adapters.functions.function import Function
 from polyagent.adapters.functions.results import storable
 from polyagent.adapters.functions.threads import Threads
+from polyagent.domain.conventions import OPERATION, TOOL_NAME
 from polyagent.domain.errors import ToolFailed, ToolUnknown
 from polyagent.domain.text import clean_json
 from polyagent.domain.tool import CallContext, Tool, ToolResult
+
+_tracer = trace.get_tracer("polyagent.tools")
 
 log = structlog.get_logger("polyagent.tools")
 
@@ -40,6 +44,15 @@ class FunctionTools:
         self, name: str, arguments: Mapping[str, Any], context: CallContext
     ) -> ToolResult:
         function = self._function(name)
+        with _tracer.start_as_current_span(f"execute_tool {name}") as span:
+            if span.is_recording():
+                span.set_attributes({OPERATION: "execute_tool", TOOL_NAME: name})
+            return await self._outcome(function, arguments, context)
+
+    async def _outcome(
+        self, function: Function, arguments: Mapping[str, Any], context: CallContext
+    ) -> ToolResult:
+        name = function.name
         try:
             result = await self._result(function, arguments, context)
         except ToolFailed as error:

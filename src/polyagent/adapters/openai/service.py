@@ -25,6 +25,7 @@ from polyagent.adapters.openai.knowing.habits import is_about_the_schema
 from polyagent.adapters.openai.reading.answer import Answer
 from polyagent.adapters.openai.reading.stream import Deadlines, deltas
 from polyagent.adapters.openai.request import body_of
+from polyagent.adapters.openai.tracing import call_span, note, traceparent
 from polyagent.adapters.openai.wire import Wire
 from polyagent.domain.errors import (
     ContextExceeded,
@@ -175,25 +176,29 @@ class Service:
     ) -> AsyncGenerator[ModelDelta, None]:
         settings = self._settings
         first_at = min(_now() + settings.first_byte_timeout_s, end_at)
-        response = await self._open(prompt, model, first_at)
         deadlines = Deadlines(first_at, settings.idle_timeout_s, end_at)
         answer = Answer(prompt, model, settings.prices)
-        try:
-            async with aclosing(deltas(response, answer, deadlines)) as told:
-                async for delta in told:
-                    yield delta
-        finally:
-            await response.aclose()
+        with call_span(model, self._host) as span:
+            response = await self._open(prompt, model, first_at, traceparent(span))
+            try:
+                async with aclosing(deltas(response, answer, deadlines)) as told:
+                    async for delta in told:
+                        note(span, delta)
+                        yield delta
+            finally:
+                await response.aclose()
         self._catalogue.learn_taken(model, prompt, answer.usage)
 
-    async def _open(self, prompt: Prompt, model: str, first_at: float) -> httpx.Response:
+    async def _open(
+        self, prompt: Prompt, model: str, first_at: float, parent: str | None
+    ) -> httpx.Response:
         """Send the request, anew as long as the service's refusals teach us how it wants it."""
         habits = self._catalogue.habits(model)
         while True:
             body = body_of(prompt, model, habits)
             with wire_errors():
                 async with asyncio.timeout_at(first_at):
-                    response = await self._wire.chat(body)
+                    response = await self._wire.chat(body, traceparent=parent)
                     if response.is_success:
                         return response
                     refusal = await self._wire.error_of(response)

@@ -31,8 +31,10 @@ class Wire:
         connect_s = settings.connect_timeout_s
         self._extensions = {"timeout": {"connect": connect_s, "pool": connect_s}}
 
-    async def chat(self, body: bytes) -> httpx.Response:
+    async def chat(self, body: bytes, *, traceparent: str | None = None) -> httpx.Response:
         request = httpx.Request("POST", self._chat_url, headers=self._json, content=body)
+        if traceparent is not None:
+            request.headers["traceparent"] = traceparent
         return await self._send(request)
 
     async def embeddings(self, body: bytes) -> int:

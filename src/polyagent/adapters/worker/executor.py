@@ -10,6 +10,7 @@ import structlog
 
 from polyagent.adapters.worker.claims import Claims
 from polyagent.adapters.worker.handle import Handle
+from polyagent.adapters.worker.tracing import run_span
 from polyagent.domain.errors import Unavailable
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import Beat, Work
@@ -145,7 +146,8 @@ class LocalExecutor:
     async def _guarded(self, handle: Handle) -> None:
         run_id = handle.work.run.id
         try:
-            await self._execute(handle.work, handle)
+            with run_span(handle.work.run):
+                await self._execute(handle.work, handle)
         except asyncio.CancelledError:
             if not handle.fenced:
                 await self._hand_over(handle)

@@ -17,6 +17,7 @@ from polyagent.adapters.http.edge.intake import Intake
 from polyagent.adapters.http.edge.origins import Headers, Origins
 from polyagent.adapters.http.edge.proxies import Proxies
 from polyagent.adapters.http.edge.refusals import refuse, refuse_upgrade
+from polyagent.adapters.http.edge.tracing import traced
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.domain.errors import Invalid, PolyAgentError
 from polyagent.domain.ids import new_id
@@ -102,7 +103,8 @@ class Edge:
             return
         if method == "HEAD":
             scope["method"] = "GET"
-        await self._app(scope, intake, answer)
+        with traced(scope, head, answer):
+            await self._app(scope, intake, answer)
         if failing is not None and answer.status != 401:
             await self._rates.forgive(failing)
 

@@ -12,6 +12,7 @@ MAX_URL_BYTES = 8 * 1024
 WANTED = frozenset(
     {
         *(b"host", b"origin", b"x-request-id", b"x-forwarded-for", b"forwarded"),
+        *(b"traceparent", b"tracestate"),
         *(b"access-control-request-method", b"access-control-request-headers"),
     }
 )

@@ -1,0 +1,62 @@
+"""A chat with a tool, and what is heard of its trace: `python -m tests.traced TRACEPARENT`.
+
+A process of its own, since a process has one provider of spans for ever. Prints JSON: `heard` are the
+headers that the model service got, `spans` those that were told.
+"""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from dishka import Provider, Scope
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from polyagent.ports.models import Models
+from tests.api.house import SETTINGS, House
+from tests.model_service import ModelService
+from tests.openai.caller import caller
+
+
+async def main(traceparent: str) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    heard = await heard_of(traceparent)
+    spans = [_told(span) for span in exporter.get_finished_spans()]
+    print(json.dumps({"heard": heard, "spans": spans}))  # noqa: T201  # its answer
+
+
+async def heard_of(traceparent: str) -> list[str | None]:
+    """Chat under a trace, and return what the model service heard of it at each call."""
+    async with ModelService() as service, caller(service.url) as models:
+        given = Provider(scope=Scope.APP)
+        given.provide(lambda: models, provides=Models)
+        async with House(SETTINGS, given).open() as house:
+            ask = {"message": 'call calculator {"expression": "1+1"}'}
+            headers = {"traceparent": traceparent, "tracestate": "a=b"}
+            answer = await house.ann.post("/api/v1/chat", ask, **headers)
+            assert answer.status == 200
+        assert not any("tracestate" in headers for headers in service.headers)
+        return [headers.get("traceparent") for headers in service.headers]
+
+
+def _told(span: ReadableSpan) -> dict[str, Any]:
+    context = span.get_span_context()
+    assert context
+    return {
+        "name": span.name,
+        "kind": span.kind.name,
+        "trace": f"{context.trace_id:032x}",
+        "id": f"{context.span_id:016x}",
+        "parent": f"{span.parent.span_id:016x}" if span.parent else None,
+        "attributes": dict(span.attributes or {}),
+    }
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
