@@ -60,6 +60,7 @@ class Stage:
             "POLYAGENT_LOG__FORMAT": "json",
             "POLYAGENT_LIMITS__ADDRESS_REQUESTS": str(UNLIMITED),
             "POLYAGENT_LIMITS__USER_REQUESTS": str(UNLIMITED),
+            "POLYAGENT_LIMITS__USER_RUNS": str(UNLIMITED),
             "BENCH_PROFILE": str(self.profile),
         }
 

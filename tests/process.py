@@ -7,6 +7,7 @@ from uuid import UUID
 
 from polyagent.adapters.jsonschema.schemas import RustSchemas
 from polyagent.adapters.memory.events import MemoryEvents
+from polyagent.adapters.memory.limits import MemoryPlaces
 from polyagent.adapters.memory.outbound import MemoryOutbound
 from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.telemetry.metrics import PrometheusMeter
@@ -18,6 +19,7 @@ from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.executor import Control, Executor
 from polyagent.ports.journal import Journal
+from polyagent.ports.limits import Places
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.queue import Backlog, Queue
@@ -92,6 +94,7 @@ class Process:
         signals: Signals = faulty(Signals, MemorySignals(), plan)
         queue: Queue = faulty(Queue, ground.queue, plan)
         backlog: Backlog = faulty(Backlog, ground.backlog(), plan)
+        places: Places = faulty(Places, MemoryPlaces(), plan)
         models: Models = faulty(Models, ScriptModels(ground.clock, ground.pace_s), plan)
         tools: Tools = faulty(Tools, ScriptTools(ground.clock, ground.pace_s, ledger, name), plan)
         schemas: Schemas = faulty(Schemas, RustSchemas(), plan)
@@ -105,6 +108,8 @@ class Process:
             clock,
             queue,
             backlog,
+            places,
+            user_runs=CONCURRENT_RUNS,
             concurrent_runs=CONCURRENT_RUNS,
             drain_s=DRAIN_S,
         )

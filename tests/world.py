@@ -10,6 +10,7 @@ from polyagent.adapters.jsonschema.schemas import RustSchemas
 from polyagent.adapters.memory.backlog import MemoryBacklog
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.journal import MemoryJournal
+from polyagent.adapters.memory.limits import MemoryPlaces
 from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.memory.outbound import MemoryOutbound
 from polyagent.adapters.memory.runs import MemoryRuns
@@ -86,6 +87,7 @@ class World:
         models: ScriptedModels,
         defaults: RunDefaults,
         concurrent_runs: int,
+        user_runs: int,
     ) -> None:
         self.clock = SystemClock()
         self.models = models
@@ -116,6 +118,8 @@ class World:
             self.clock,
             state.queue,
             MemoryBacklog(state),
+            MemoryPlaces(),
+            user_runs=user_runs,
             concurrent_runs=concurrent_runs,
             drain_s=WAIT_S,
         )
@@ -167,6 +171,7 @@ async def living(
     models: ScriptedModels | None = None,
     defaults: RunDefaults = DEFAULTS,
     concurrent_runs: int = 16,
+    user_runs: int = 16,
 ) -> AsyncIterator[World]:
     """A world whose process beats and claims; its workspace has the built-in agents."""
     fresh = state is None
@@ -175,6 +180,7 @@ async def living(
         models=models or ScriptedModels(),
         defaults=defaults,
         concurrent_runs=concurrent_runs,
+        user_runs=user_runs,
     )
     async with world.executor.running(), asyncio.timeout(4 * WAIT_S):
         while not world.executor.is_open:

@@ -203,6 +203,7 @@ class Limits(Section, frozen=True):
     run_timeout_s: Seconds = 600
     budget: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
     concurrent_runs: Count = 64
+    user_runs: Count = 20
     queued_runs: Count = 100
     address_requests: Count = 1200
     failed_logins: Count = 20

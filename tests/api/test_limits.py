@@ -1,11 +1,14 @@
 """How often, and how much at once."""
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import msgspec
 import pytest
 
 from polyagent.settings import Limits, Server, Settings
+from tests.api.client import LIMIT_S, Client
 from tests.api.house import DRAIN_S, SETTINGS, House
 from tests.api.sockets import street
 
@@ -156,6 +159,36 @@ async def test_messages_by_socket_count_too() -> None:
 
     assert (refused["code"], refused["retryable"]) == ("rate_limited", True)
     assert refused["reply_to"] == "mine"
+
+
+async def test_runs_of_a_user_over_its_most_wait_for_their_turn() -> None:
+    async with limited(user_runs=2, user_requests=100_000, address_requests=100_000) as house:
+        house.models.gate.clear()
+        asked = [
+            (await house.ann.post("/api/v1/runs", {"message": "hi"})).json["id"] for _ in range(5)
+        ]
+        chats = [asyncio.create_task(house.chat(house.ann)) for _ in range(3)]
+        running: list[Any] = []
+        async with asyncio.timeout(LIMIT_S):
+            while len(running) < 2:
+                running = await _runs(house.ann, "running")
+            bobs = asyncio.create_task(house.chat(house.bob))
+            while not await _runs(house.bob, "running"):
+                pass
+            while len(await _runs(house.ann, "queued")) < 6:
+                pass
+        still = await _runs(house.ann, "running")
+        house.models.gate.set()
+        answers = await asyncio.gather(*chats, bobs)
+        ended = [await house.ann.get(f"/api/v1/runs/{run}/events") for run in asked]
+
+    assert len(running) == len(still) == 2
+    assert {answer.json["status"] for answer in answers} == {"completed"}
+    assert all(b"run.completed" in events.body for events in ended)
+
+
+async def _runs(client: Client, status: str) -> Any:
+    return (await client.get(f"/api/v1/runs?status={status}")).json["items"]
 
 
 async def test_a_process_that_has_much_to_do_says_so() -> None:

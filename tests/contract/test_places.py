@@ -39,41 +39,43 @@ async def places(request: pytest.FixtureRequest) -> AsyncIterator[Places]:
 
 async def enters(places: Places, whose: str, most: int) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while not await places.enter("streams", whose, most):
+        while not await places.enter("streams", whose, most, exact=True):
             await asyncio.sleep(0.05)
 
 
 async def test_so_many_have_room_and_no_more(places: Places) -> None:
     ann, bob = uuid1().hex, uuid1().hex
 
-    entered = await asyncio.gather(*(places.enter("streams", ann, 50) for _ in range(70)))
+    entered = await asyncio.gather(
+        *(places.enter("streams", ann, 50, exact=True) for _ in range(70))
+    )
 
     assert sum(entered) == 50
-    assert await places.enter("streams", bob, 50)
-    assert await places.enter("sockets", ann, 50)
+    assert await places.enter("streams", bob, 50, exact=True)
+    assert await places.enter("sockets", ann, 50, exact=True)
 
 
 async def test_whoever_leaves_makes_room(places: Places) -> None:
     ann = uuid1().hex
-    assert await places.enter("streams", ann, 1)
-    assert not await places.enter("streams", ann, 1)
+    assert await places.enter("streams", ann, 1, exact=True)
+    assert not await places.enter("streams", ann, 1, exact=True)
 
     places.leave("streams", ann)
 
-    assert await places.enter("streams", ann, 1)
-    assert not await places.enter("streams", ann, 1)
+    assert await places.enter("streams", ann, 1, exact=True)
+    assert not await places.enter("streams", ann, 1, exact=True)
 
 
 async def test_processes_share_places(redis_url: str) -> None:
     ann = uuid1().hex
     async with shared(redis_url) as here, shared(redis_url) as there:
-        entered = [await here.enter("streams", ann, 3) for _ in range(2)]
-        entered += [await there.enter("streams", ann, 3) for _ in range(2)]
+        entered = [await here.enter("streams", ann, 3, exact=True) for _ in range(2)]
+        entered += [await there.enter("streams", ann, 3, exact=True) for _ in range(2)]
         here.leave("streams", ann)
         await enters(there, ann, 3)
 
         assert entered == [True, True, True, False]
-        assert not await here.enter("streams", ann, 3)
+        assert not await here.enter("streams", ann, 3, exact=True)
 
 
 async def test_a_dead_process_holds_nothing(
@@ -82,7 +84,7 @@ async def test_a_dead_process_holds_nothing(
     monkeypatch.setattr(redis_places, "LEASE_S", 0.3)
     ann = uuid1().hex
     async with shared(redis_url) as here, shared(redis_url) as there:
-        assert await here.enter("streams", ann, 1)
+        assert await here.enter("streams", ann, 1, exact=True)
         assert here._telling
         here._telling.cancel()  # as if it were killed
 
@@ -97,7 +99,7 @@ async def test_a_living_process_keeps_its_places(
     ann = uuid1().hex
     client = redis_client(Redis(url=redis_url))
     async with shared(redis_url) as here:
-        await here.enter("streams", ann, 1)
+        await here.enter("streams", ann, 1, exact=True)
         (first,) = (await client.hgetall(f"{{limits}}:open:streams:{ann}")).values()
 
         async with asyncio.timeout(LIMIT_S):
@@ -108,6 +110,6 @@ async def test_a_living_process_keeps_its_places(
 
 async def test_without_redis_a_process_counts_its_own(tmp_path: Path) -> None:
     async with shared(f"unix://{tmp_path}/nobody.sock") as places:
-        entered = [await places.enter("streams", "ann", 2) for _ in range(3)]
+        entered = [await places.enter("streams", "ann", 2, exact=True) for _ in range(3)]
 
     assert entered == [True, True, False]

@@ -38,7 +38,8 @@ def eventually(what: str, check: Any, limit_s: float = GONE_S) -> Any:
 
 
 UNLIMITED = {
-    f"POLYAGENT_LIMITS__{name}_REQUESTS": "1000000" for name in ("ADDRESS", "USER", "END_USER")
+    f"POLYAGENT_LIMITS__{name}": "1000000"
+    for name in ("ADDRESS_REQUESTS", "USER_REQUESTS", "END_USER_REQUESTS", "USER_RUNS", "STREAMS")
 }
 
 

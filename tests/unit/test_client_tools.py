@@ -30,7 +30,7 @@ async def begins(world: World, **spec: Any) -> Run:
         agent_version=1,
         spec=Spec(**{"parts": ASKED.parts, "given": (ASKED,), **spec}),
     )
-    with world.executor.admitting(new.id) as worker_id:
+    async with world.executor.admitting(new.id, world.actor.user_id) as worker_id:
         admitted = await world.runs.admit(world.actor, new, ground, worker_id=worker_id)
         assert admitted.work is not None
         world.executor.launch(admitted.work)

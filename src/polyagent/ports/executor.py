@@ -1,4 +1,4 @@
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
 
@@ -23,10 +23,11 @@ class Control(Protocol):
 class Executor(Protocol):
     """What executes runs in this process."""
 
-    def admitting(self, run_id: UUID) -> AbstractContextManager[UUID | None]:
+    def admitting(self, run_id: UUID, user_id: UUID) -> AbstractAsyncContextManager[UUID | None]:
         """Announce an admission; gives the worker id to admit the run under.
 
-        None while this process takes no more runs: the run is to be queued then.
+        None while this process takes no more runs, or its user has as many as may be: the run is to be
+        queued then.
         """
 
     def launch(self, work: Work) -> None:

@@ -21,7 +21,10 @@ class Rates(Protocol):
 class Places(Protocol):
     """How much each has open at once, in all processes together; a dead process holds nothing."""
 
-    async def enter(self, kind: str, whose: str, most: int) -> bool:
-        """Say whether `whose` has one of `most` places now; while the shared count is away, of this process."""
+    async def enter(self, kind: str, whose: str, most: int, *, exact: bool) -> bool:
+        """Say whether `whose` has one of `most` places now; while the shared count is away, of this process.
+
+        Where it need not be `exact`, a process gives half of them before it asks for the others' count.
+        """
 
     def leave(self, kind: str, whose: str) -> None: ...

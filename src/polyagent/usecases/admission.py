@@ -27,7 +27,7 @@ class Admission:
 
         Raises as `Runs.admit` does.
         """
-        with self._executor.admitting(run.id) as worker_id:
+        async with self._executor.admitting(run.id, actor.user_id) as worker_id:
             here = None if background else worker_id
             admitted = await self._settled(actor, run, ground, here, key)
             if admitted.work is not None:

@@ -74,7 +74,7 @@ class RequestRates:
 
     async def _enter(self, kind: str, actor: Actor, most: int) -> Callable[[], None]:
         ports, whose = await self._found(), actor.user_id.hex
-        if not await ports.places.enter(kind, whose, most):
+        if not await ports.places.enter(kind, whose, most, exact=True):
             ports.exposition.observe_refusal(kind)
             raise TooManyOpen(f"You have {most} {kind} open: close one first.")
         return partial(ports.places.leave, kind, whose)

@@ -43,7 +43,7 @@ class MemoryPlaces:
     def __init__(self) -> None:
         self._taken: Counter[tuple[str, str]] = Counter()
 
-    async def enter(self, kind: str, whose: str, most: int) -> bool:
+    async def enter(self, kind: str, whose: str, most: int, *, exact: bool) -> bool:
         if self._taken[kind, whose] >= most:
             return False
         self._taken[kind, whose] += 1

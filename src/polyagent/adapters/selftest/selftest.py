@@ -20,7 +20,7 @@ from polyagent.adapters.selftest.servers import Launcher, Servers
 from polyagent.domain.selftest import SelftestOptions, SelftestReport
 
 TOKEN_S = 3600
-MOST = "1000000"  # requests a minute: the drill is one busy user
+MOST = "1000000"  # the drill is one busy user
 
 
 async def selftest(
@@ -64,6 +64,7 @@ def _environment(model_url: str, ledger: Path, password: str) -> dict[str, str]:
         "POLYAGENT_LOG__FORMAT": "json",
         "POLYAGENT_LIMITS__ADDRESS_REQUESTS": MOST,
         "POLYAGENT_LIMITS__USER_REQUESTS": MOST,
+        "POLYAGENT_LIMITS__USER_RUNS": MOST,
         tools.LEDGER: str(ledger),
     }
 

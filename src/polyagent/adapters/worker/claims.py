@@ -6,11 +6,12 @@ from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
 import structlog
 
 from polyagent.adapters.worker.sweep import sweep
 from polyagent.domain.errors import QueueUnavailable, Unavailable
-from polyagent.domain.queue import Entry
+from polyagent.domain.queue import Entry, who
 from polyagent.domain.run import Work
 from polyagent.ports.journal import Journal
 from polyagent.ports.queue import Backlog, Queue
@@ -20,6 +21,7 @@ SWEEP_S = 1.0
 BLOCK_S = 2.0
 BATCH = 8
 CLOSE_S = 2.0
+PARKED_S = 0.25
 
 log = structlog.get_logger("polyagent.worker")
 
@@ -33,6 +35,12 @@ class Host(Protocol):
     @property
     def free(self) -> int:
         """How many more runs it takes now."""
+
+    async def reserve(self, run_id: UUID, of: bytes, *, forced: bool = False) -> bool:
+        """Say whether whoever it is may have one more run executed."""
+
+    def release(self, run_id: UUID) -> None:
+        """Give back what was reserved for a run that is not executed here after all."""
 
     def launch(self, work: Work) -> None: ...
 
@@ -96,6 +104,7 @@ class Claims:
                 epoch=work.lease.epoch,
                 attempt=work.run.attempt,
             )
+            await self._host.reserve(work.run.id, who(work.user_id), forced=True)
             self._host.launch(work)
 
     async def _every(self, pause_s: float, claim: Callable[[], Awaitable[None]]) -> None:
@@ -147,8 +156,25 @@ class Claims:
         places = self._places
         if taken[places:]:
             await self._queue.put(taken[places:], head=True)
-        if ids := [entry.id for entry in taken[:places]]:
-            await self.claim(len(ids), queued=ids)
+        ids = await self._admitted(taken[:places])
+        try:
+            if ids:
+                await self.claim(len(ids), queued=ids)
+        finally:
+            for run_id in ids:
+                self._host.release(run_id)
+
+    async def _admitted(self, taken: Sequence[Entry]) -> list[UUID]:
+        """Return those whose users have room; the others come again in a moment."""
+        ids, parked = [], []
+        for entry in taken:
+            if await self._host.reserve(entry.id, entry.who):
+                ids.append(entry.id)
+            else:
+                parked.append(msgspec.structs.replace(entry, delay_s=PARKED_S))
+        if parked:
+            await self._queue.put(parked)
+        return ids
 
     async def _until_woken(self) -> None:
         await _waited(self._woken, SCAN_S)

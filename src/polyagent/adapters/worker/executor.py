@@ -1,8 +1,8 @@
 """Runs as tasks of this process, under a lease that it renews twice a second."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from uuid import UUID
 
@@ -11,12 +11,15 @@ import structlog
 from polyagent.adapters.worker.claims import Claims
 from polyagent.adapters.worker.handle import Handle
 from polyagent.adapters.worker.tracing import run_span
+from polyagent.adapters.worker.user_runs import UserRuns
 from polyagent.domain.errors import Unavailable
 from polyagent.domain.ids import new_id
+from polyagent.domain.queue import who
 from polyagent.domain.run import Beat, Work
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.journal import Journal
+from polyagent.ports.limits import Places
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.signals import Signals
 from polyagent.usecases.execute_run import ExecuteRun
@@ -40,8 +43,10 @@ class LocalExecutor:
         clock: Clock,
         queue: Queue,
         backlog: Backlog,
+        places: Places,
         *,
         concurrent_runs: int,
+        user_runs: int,
         drain_s: float,
     ) -> None:
         self.worker_id = new_id()
@@ -51,6 +56,7 @@ class LocalExecutor:
         self._signals = signals
         self._clock = clock
         self.places = concurrent_runs
+        self._users = UserRuns(places, most=user_runs)
         self._drain_s = drain_s
         self._handles: dict[UUID, Handle] = {}
         self._awaited: set[UUID] = set()
@@ -114,13 +120,24 @@ class LocalExecutor:
         """Say whether the lease never ran out since `term`: while it had, a run may have been taken over."""
         return term == self._term and self._holds_lease()
 
-    @contextmanager
-    def admitting(self, run_id: UUID) -> Iterator[UUID | None]:
+    @asynccontextmanager
+    async def admitting(self, run_id: UUID, user_id: UUID) -> AsyncIterator[UUID | None]:
         self._awaited.add(run_id)
         try:
-            yield self.worker_id if self.is_open else None
+            has_place = self.is_open and await self.reserve(run_id, who(user_id))
+            yield self.worker_id if has_place and self.is_open else None
         finally:
             self._awaited.discard(run_id)
+            self.release(run_id)
+
+    async def reserve(self, run_id: UUID, of: bytes, *, forced: bool = False) -> bool:
+        """Say whether whoever it is may have one more run executed; then it counts until it is released."""
+        return await self._users.enter(run_id, of, forced=forced)
+
+    def release(self, run_id: UUID) -> None:
+        """Give back what was reserved, unless the run executes here now."""
+        if run_id not in self._handles:
+            self._users.leave(run_id)
 
     def launch(self, work: Work) -> None:
         handle = Handle(
@@ -160,6 +177,7 @@ class LocalExecutor:
         if self._handles.get(run_id) is handle:
             del self._handles[run_id]
             self._events.close(run_id)
+            self.release(run_id)
         self.wake()
 
     async def _hand_over(self, handle: Handle) -> None:

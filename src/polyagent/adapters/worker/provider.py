@@ -8,6 +8,7 @@ from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.executor import Executor
 from polyagent.ports.journal import Journal
+from polyagent.ports.limits import Places
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.signals import Signals
 from polyagent.ports.upkeep import Upkeep
@@ -28,6 +29,7 @@ class WorkerProvider(Provider):
         clock: Clock,
         queue: Queue,
         backlog: Backlog,
+        places: Places,
         limits: Limits,
         server: Server,
     ) -> LocalExecutor:
@@ -39,6 +41,8 @@ class WorkerProvider(Provider):
             clock,
             queue,
             backlog,
+            places,
+            user_runs=limits.user_runs,
             concurrent_runs=limits.concurrent_runs,
             drain_s=max(server.drain_s - FAREWELL_S, server.drain_s / 2),  # then come the farewells
         )

@@ -23,16 +23,20 @@ class RedisPlaces:
         self._clock = clock
         self._process = new_id().hex
         self._held: Counter[tuple[str, str]] = Counter()
-        self._left: set[tuple[str, str]] = set()
+        self._changed: set[tuple[str, str]] = set()
         self._change = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
 
-    async def enter(self, kind: str, whose: str, most: int) -> bool:
+    async def enter(self, kind: str, whose: str, most: int, *, exact: bool) -> bool:
         if self._held[kind, whose] >= most:
             return False
         self._held[kind, whose] += 1
         if self._telling is None:
             self._telling = asyncio.create_task(self._tell())
+        if not exact and self._held[kind, whose] * 2 <= most:
+            self._changed.add((kind, whose))
+            self._change.set()
+            return True
         try:
             has_room = await self._say((kind, whose), most)
         except AWAY:
@@ -46,7 +50,7 @@ class RedisPlaces:
 
     def leave(self, kind: str, whose: str) -> None:
         self._held[kind, whose] -= 1
-        self._left.add((kind, whose))
+        self._changed.add((kind, whose))
         self._change.set()
 
     async def aclose(self) -> None:
@@ -60,12 +64,12 @@ class RedisPlaces:
         return bool(await self._asker.ask(_ENTER, [f"open:{place[0]}:{place[1]}"], arguments))
 
     async def _tell(self) -> None:
-        """Tell at once what is free again, and renew the lease of what is not."""
+        """Tell soon what has changed, and renew the lease of what is not."""
         while True:
             try:
                 async with asyncio.timeout(RENEW_S):
                     await self._change.wait()
-                places, self._left = self._left, set()
+                places, self._changed = self._changed, set()
             except TimeoutError:
                 places = set(self._held)
             self._change.clear()
