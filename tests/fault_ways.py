@@ -91,7 +91,7 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Tickets: _all(Raises(QueueUnavailable), "put take"),
     Rates: _all(Answers(Standing(Bucket("user", "somebody", 600), 600, 0.0)), "take")
     | _all(LOST, "give_back"),
-    Places: _all(Answers(value=True), "enter") | _all(LOST, "leave"),
+    Places: _all(Answers(value=True), "enter") | _all(LOST, "hold leave"),
     Control: _all(Answers(value=False), "holds_lease"),
     Executor: _all(LOST, "admitting launch wake cancel"),
     Probe: _all(Answers(Component(status="down")), "check"),

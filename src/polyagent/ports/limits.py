@@ -27,4 +27,7 @@ class Places(Protocol):
         Where it need not be `exact`, a process gives half of them before it asks for the others' count.
         """
 
+    def hold(self, kind: str, whose: str) -> None:
+        """Count one place more, even over the most: it was taken already."""
+
     def leave(self, kind: str, whose: str) -> None: ...

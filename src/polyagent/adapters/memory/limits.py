@@ -49,6 +49,9 @@ class MemoryPlaces:
         self._taken[kind, whose] += 1
         return True
 
+    def hold(self, kind: str, whose: str) -> None:
+        self._taken[kind, whose] += 1
+
     def leave(self, kind: str, whose: str) -> None:
         self._taken[kind, whose] -= 1
         if not self._taken[kind, whose]:

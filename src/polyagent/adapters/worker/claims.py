@@ -11,7 +11,7 @@ import structlog
 
 from polyagent.adapters.worker.sweep import sweep
 from polyagent.domain.errors import QueueUnavailable, Unavailable
-from polyagent.domain.queue import Entry, who
+from polyagent.domain.queue import Entry
 from polyagent.domain.run import Work
 from polyagent.ports.journal import Journal
 from polyagent.ports.queue import Backlog, Queue
@@ -36,7 +36,7 @@ class Host(Protocol):
     def free(self) -> int:
         """How many more runs it takes now."""
 
-    async def reserve(self, run_id: UUID, of: bytes, *, forced: bool = False) -> bool:
+    async def reserve(self, run_id: UUID, of: bytes) -> bool:
         """Say whether whoever it is may have one more run executed."""
 
     def release(self, run_id: UUID) -> None:
@@ -104,7 +104,6 @@ class Claims:
                 epoch=work.lease.epoch,
                 attempt=work.run.attempt,
             )
-            await self._host.reserve(work.run.id, who(work.user_id), forced=True)
             self._host.launch(work)
 
     async def _every(self, pause_s: float, claim: Callable[[], Awaitable[None]]) -> None:

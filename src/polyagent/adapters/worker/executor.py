@@ -130,9 +130,9 @@ class LocalExecutor:
             self._awaited.discard(run_id)
             self.release(run_id)
 
-    async def reserve(self, run_id: UUID, of: bytes, *, forced: bool = False) -> bool:
+    async def reserve(self, run_id: UUID, of: bytes) -> bool:
         """Say whether whoever it is may have one more run executed; then it counts until it is released."""
-        return await self._users.enter(run_id, of, forced=forced)
+        return await self._users.enter(run_id, of)
 
     def release(self, run_id: UUID) -> None:
         """Give back what was reserved, unless the run executes here now."""
@@ -146,6 +146,7 @@ class LocalExecutor:
             draining=lambda: self._draining,
         )
         self._handles[work.run.id] = handle
+        self._users.hold(work.run.id, who(work.user_id))
         self._events.open(work.run.id, work.lease.epoch)
         handle.task = asyncio.create_task(self._guarded(handle))
         handle.task.add_done_callback(lambda _: self._ended(handle))

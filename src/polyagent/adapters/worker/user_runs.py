@@ -5,7 +5,6 @@ from uuid import UUID
 from polyagent.ports.limits import Places
 
 KIND = "runs"
-ALL = 2**31
 
 
 class UserRuns:
@@ -16,16 +15,21 @@ class UserRuns:
         self._most = most
         self._entered: dict[UUID, str] = {}
 
-    async def enter(self, run_id: UUID, who: bytes, *, forced: bool) -> bool:
-        """Count a run, once; `forced`: even over the most, since it was begun elsewhere."""
+    async def enter(self, run_id: UUID, who: bytes) -> bool:
+        """Say whether there is room for a run; it counts then, once."""
         if run_id in self._entered:
             return True
         whose = self._entered[run_id] = who.hex()
-        most = ALL if forced else self._most
-        if await self._places.enter(KIND, whose, most, exact=False):
+        if await self._places.enter(KIND, whose, self._most, exact=False):
             return True
         del self._entered[run_id]
         return False
+
+    def hold(self, run_id: UUID, who: bytes) -> None:
+        """Count a run, once, that was given to this process already."""
+        if run_id not in self._entered:
+            self._entered[run_id] = who.hex()
+            self._places.hold(KIND, who.hex())
 
     def leave(self, run_id: UUID) -> None:
         if (whose := self._entered.pop(run_id, None)) is not None:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
 
 from redis.asyncio import Redis as RedisClient
 
@@ -12,6 +14,7 @@ from polyagent.ports.clock import Clock
 
 LEASE_S = 6.0
 RENEW_S = 2.0
+TELL_S = 0.05
 ALL = 2**31
 
 _ENTER = Script("enter")
@@ -24,23 +27,22 @@ class RedisPlaces:
         self._process = new_id().hex
         self._held: Counter[tuple[str, str]] = Counter()
         self._changed: set[tuple[str, str]] = set()
-        self._change = asyncio.Event()
+        self._is_changed = asyncio.Event()
+        self._is_away = False
         self._telling: asyncio.Task[None] | None = None
 
     async def enter(self, kind: str, whose: str, most: int, *, exact: bool) -> bool:
-        if self._held[kind, whose] >= most:
+        held = self._held[kind, whose]
+        if held >= most:
             return False
-        self._held[kind, whose] += 1
-        if self._telling is None:
-            self._telling = asyncio.create_task(self._tell())
-        if not exact and self._held[kind, whose] * 2 <= most:
-            self._changed.add((kind, whose))
-            self._change.set()
+        self.hold(kind, whose)
+        if self._is_away or (not exact and (held + 1) * 2 <= most):
             return True
         try:
             has_room = await self._say((kind, whose), most)
         except AWAY:
-            has_room = True
+            self._is_away = True
+            return True
         except BaseException:
             self.leave(kind, whose)
             raise
@@ -48,10 +50,19 @@ class RedisPlaces:
             self.leave(kind, whose)
         return has_room
 
+    def hold(self, kind: str, whose: str) -> None:
+        self._held[kind, whose] += 1
+        self._change((kind, whose))
+
     def leave(self, kind: str, whose: str) -> None:
         self._held[kind, whose] -= 1
-        self._changed.add((kind, whose))
-        self._change.set()
+        self._change((kind, whose))
+
+    def _change(self, place: tuple[str, str]) -> None:
+        self._changed.add(place)
+        self._is_changed.set()
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell())
 
     async def aclose(self) -> None:
         if self._telling is not None:
@@ -64,18 +75,24 @@ class RedisPlaces:
         return bool(await self._asker.ask(_ENTER, [f"open:{place[0]}:{place[1]}"], arguments))
 
     async def _tell(self) -> None:
-        """Tell soon what has changed, and renew the lease of what is not."""
+        """Tell soon what has changed, and renew the lease of everything else in time."""
+        renewed_s = self._clock.monotonic()
         while True:
-            try:
+            await asyncio.sleep(TELL_S)
+            with suppress(TimeoutError):
                 async with asyncio.timeout(RENEW_S):
-                    await self._change.wait()
-                places, self._changed = self._changed, set()
-            except TimeoutError:
-                places = set(self._held)
-            self._change.clear()
-            await asyncio.gather(
-                *(self._say(place, ALL) for place in places), return_exceptions=True
-            )
-            for place in places:
-                if self._held[place] <= 0:
-                    del self._held[place]
+                    await self._is_changed.wait()
+            places, self._changed = self._changed, set()
+            self._is_changed.clear()
+            if (now_s := self._clock.monotonic()) >= renewed_s + RENEW_S:
+                places, renewed_s = places | set(self._held), now_s
+            await self._say_all(places)
+
+    async def _say_all(self, places: Collection[tuple[str, str]]) -> None:
+        told = await asyncio.gather(
+            *(self._say(place, ALL) for place in places), return_exceptions=True
+        )
+        self._is_away = any(isinstance(each, BaseException) for each in told)
+        for place in places:
+            if self._held[place] <= 0:
+                del self._held[place]
