@@ -127,6 +127,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(python=HERE)
+def clients(session: nox.Session) -> None:
+    """Try the newest clients of the OpenAI protocol that registries have; arguments go to `python -m tests.clients`."""
+    sync(session, "dev")
+    session.run("python", "-m", "tests.clients", *session.posargs)
+
+
+@nox.session(python=HERE)
 def coverage(session: nox.Session) -> None:
     """Report what the tests of this run have reached; at least 90 % of the branches."""
     sync(session, "dev")

@@ -5,7 +5,7 @@ They run in environments that have the client and pytest, and nothing of ours.
 
 import json
 import os
-import uuid
+import secrets
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,7 +42,10 @@ PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAA"
     "SUVORK5CYII="
 )
-TOO_LONG = "say " + "many words " * 40_000
+TOO_LONG = (
+    'refuse 400 {"error": {"message": "This model\'s maximum context length is 8192 tokens.", '
+    '"code": "context_length_exceeded"}}'
+)
 
 
 def user(content: Any) -> Any:
@@ -55,7 +58,7 @@ def looked(arguments: str) -> str:
 
 def named(script: str) -> tuple[str, str]:
     """Return a name, and the script with it: a message that nobody sent before, so that it can be counted."""
-    name = uuid.uuid4().hex
+    name = secrets.token_hex(16)
     return name, f"{script} {name}"
 
 

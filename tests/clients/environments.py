@@ -1,4 +1,4 @@
-"""An environment for each client, what runs in it, and what came of it as JUnit's XML."""
+"""An environment for each client, made anew with what its registry has today, and its program's report in JUnit's XML."""
 
 import json
 import os
@@ -6,112 +6,109 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+LIMIT_S = 300
 PASSED_ON = ("PATH", "LANG", "TMPDIR")  # no proxies, no keys, no settings of the user's
-QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LANGSMITH_TRACING": "false"}
+QUIET = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LANGSMITH_TRACING": "false",
+}  # else they call home
+VERSION = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     client: str
     version: str
     cases: int
     passed: int
 
-    @property
-    def row(self) -> str:
-        return f"| {self.client} | {self.version} | {self.cases} | {self.passed} |"
-
-    @property
-    def is_good(self) -> bool:
-        return 0 < self.cases == self.passed
-
 
 class Client(Protocol):
-    """`needs` is the command without which it cannot run."""
+    """`runtime` is the command without which it cannot be tried."""
 
-    package: str
-    needs: str
+    @property
+    def package(self) -> str: ...
+    @property
+    def runtime(self) -> str: ...
 
-    def run(self, place: Path, told: dict[str, str]) -> Outcome:
-        """Install the newest into `place`, run its program with `told` in the environment."""
+    def run(self, place: Path, environ: dict[str, str]) -> Outcome:
+        """Install it into `place`, an empty folder, and run its program, whose output is shown."""
         ...
 
 
 @dataclass(frozen=True)
 class Python:
+    """`bounds` are of the package's version."""
+
     package: str
     program: str
-    needs: str = "uv"
+    bounds: str = ""
+    runtime: str = "uv"
 
-    def run(self, place: Path, told: dict[str, str]) -> Outcome:
-        python, report = place / "bin" / "python", place / "report.xml"
-        _must("uv", "venv", "--quiet", "--python", sys.executable, str(place), "--allow-existing")
-        _must("uv", "pip", "install", "--quiet", "--python", str(python), self.package, "pytest")
-        _run(
-            place,
-            told,
-            *(str(python), "-m", "pytest", "-c", os.devnull, "--rootdir", str(HERE), "-q"),
-            *("--confcutdir", str(HERE), "-p", "no:cacheprovider", "--tb=short"),
-            *(f"--junit-xml={report}", str(HERE / self.program)),
-        )
-        show = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
-        version = _must(str(python), "-c", show, self.package)
-        return _outcome(f"{self.package} (Python)", version.strip(), report)
+    def run(self, place: Path, environ: dict[str, str]) -> Outcome:
+        python, report = str(place / "venv/bin/python"), place / "report.xml"
+        _must(place, "uv", "venv", "--quiet", "--python", sys.executable, "venv")
+        wanted = (f"{self.package}{self.bounds}", "pytest>=9,<10")
+        _must(place, "uv", "pip", "install", "--quiet", "--python", python, *wanted)
+        ours = ("-c", os.devnull, "--rootdir", str(ROOT), "--confcutdir", str(HERE))
+        shown = ("-q", "--tb=short", "--disable-warnings", "-p", "no:cacheprovider")
+        program = (f"--junit-xml={report}", str(HERE / self.program))
+        _run(place, environ, python, "-m", "pytest", *ours, *shown, *program)
+        version = _must(place, python, "-c", VERSION, self.package).strip()
+        return _outcome(f"{self.package} (Python)", version, report)
 
 
 @dataclass(frozen=True)
 class Node:
+    """`beside` is what its program needs, too."""
+
     package: str
     program: str
-    needs: str = "npm"
+    beside: tuple[str, ...] = ()
+    runtime: str = "npm"
 
-    def run(self, place: Path, told: dict[str, str]) -> Outcome:
+    def run(self, place: Path, environ: dict[str, str]) -> Outcome:
         report = place / "report.xml"
         quiet = ("--no-audit", "--no-fund", "--silent", "--prefix", str(place))
-        _must("npm", "install", *quiet, self.package, "zod")
+        _must(place, "npm", "install", *quiet, self.package, *self.beside)
         program = shutil.copy(HERE / self.program, place)
-        _run(
-            place,
-            told,
-            *("node", "--test", "--test-reporter=spec", "--test-reporter-destination=stdout"),
-            *("--test-reporter=junit", f"--test-reporter-destination={report}", str(program)),
-        )
+        shown = ("--test-reporter=spec", "--test-reporter-destination=stdout")
+        kept = ("--test-reporter=junit", f"--test-reporter-destination={report}")
+        _run(place, environ, "node", "--test", *shown, *kept, str(program))
         about = json.loads((place / "node_modules" / self.package / "package.json").read_text())
         return _outcome(f"{self.package} (Node)", about["version"], report)
 
 
 CLIENTS: dict[str, Client] = {
     "openai-python": Python("openai", "with_openai.py"),
-    "openai-node": Node("openai", "with_openai.mjs"),
+    "openai-python-1": Python("openai", "with_openai.py", bounds=">=1.109,<2"),
+    "openai-node": Node("openai", "with_openai.mjs", beside=("zod",)),
     "litellm": Python("litellm", "with_litellm.py"),
     "langchain-openai": Python("langchain-openai", "with_langchain.py"),
 }
 
 
-def _must(*command: str) -> str:
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+def _must(place: Path, *command: str) -> str:
+    """Run a command that has to work; not in the repository, whose settings for packages are its own."""
+    return subprocess.run(command, check=True, cwd=place, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _run(place: Path, told: dict[str, str], *command: str) -> None:
-    """Run a program, whose verdict is in its report, with its output shown."""
+    """Run a program, whose verdict is in its report; one that hangs has none."""
     environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    subprocess.run(
-        command,
-        check=False,
-        cwd=ROOT,
-        env=environ | QUIET | told | {"HOME": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
-    )
+    environ |= {"HOME": str(place), "PYTHONDONTWRITEBYTECODE": "1", **QUIET, **told}
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, check=False, cwd=ROOT, env=environ, timeout=LIMIT_S)
 
 
 def _outcome(client: str, version: str, report: Path) -> Outcome:
-    """Without a report nothing was run."""
-    tree = ET.parse(report) if report.exists() else ET.ElementTree(ET.Element("none"))  # noqa: S314  # our own
-    cases = tree.findall(".//testcase")
+    """Read a report; where there is none, no case was tried."""
+    cases = ET.parse(report).findall(".//testcase") if report.exists() else []  # noqa: S314  # our own
     passed = [case for case in cases if not len(case)]
     return Outcome(client, version, len(cases), len(passed))

@@ -18,6 +18,7 @@ from tests.clients.asked import (
     AMONG_OURS,
     BASE_URL,
     CITY,
+    MODEL,
     PIXEL,
     TOKEN,
     TOO_LONG,
@@ -36,10 +37,12 @@ class City(BaseModel):
     people: int
 
 
-@tool
-def look(place: str) -> str:
+def weather(place: str) -> str:
     """Look how the weather is."""
     return WEATHER[place]
+
+
+look = tool("look")(weather)
 
 
 def chat(model: str, **more: Any) -> ChatOpenAI:
@@ -74,14 +77,14 @@ def test_a_stream(model: str) -> None:
     assert whole.usage_metadata["total_tokens"] == 12
 
 
-@each_model
-def test_the_asynchronous_calls(model: str) -> None:
-    async def both() -> tuple[Any, str]:
-        whole = await chat(model).ainvoke("say Hello there.")
-        pieces = [str(chunk.content) async for chunk in chat(model).astream("say Hello there.")]
-        return whole.content, "".join(pieces)
+def test_the_asynchronous_calls() -> None:
+    async def all_of_them() -> None:  # in one loop: connections are kept for all of the process
+        for model in (AGENT, MODEL):
+            whole = await chat(model).ainvoke("say Hello there.")
+            pieces = [str(chunk.content) async for chunk in chat(model).astream("say Hello there.")]
+            assert whole.content == "".join(pieces) == "Hello there. "
 
-    assert asyncio.run(both()) == ("Hello there. ", "Hello there. ")
+    asyncio.run(all_of_them())
 
 
 @each_model

