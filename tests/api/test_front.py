@@ -148,6 +148,16 @@ async def test_a_model_is_asked_as_it_is_with_every_parameter(house: House) -> N
     assert (told.presence_penalty, told.frequency_penalty) == (1, -1)
 
 
+@pytest.mark.parametrize(
+    "effort", ["none", "minimal", "low", "medium", "high", "xhigh", "max", None]
+)
+async def test_every_effort_that_the_official_client_knows_is_passed_on(
+    house: House, effort: str | None
+) -> None:
+    assert (await asked(house.ann, reasoning_effort=effort)).status == 200
+    assert house.models.prompts[0].settings.reasoning_effort == effort
+
+
 async def test_a_stream_spells_what_the_whole_answer_says(house: House) -> None:
     script = [ThoughtDelta("Hm"), ThoughtDelta("m."), *said('Hel"l', "o\n", "😀")]
     house.models.scripts += [script, script]

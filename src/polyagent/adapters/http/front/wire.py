@@ -105,6 +105,9 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
+OutputTokens = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
 class CompletionRequest(msgspec.Struct, kw_only=True):
     """`model` is a model's name, or `agent/` and the name or id of an agent."""
 
@@ -117,8 +120,8 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
     n: int | None = None
     temperature: float | None = None
     top_p: float | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_tokens: OutputTokens | None = None
+    max_completion_tokens: OutputTokens | None = None
     stop: str | list[str] | None = None
     seed: int | None = None
     presence_penalty: float | None = None
