@@ -1,5 +1,7 @@
 """What a model is told of a conversation."""
 
+import re
+import tracemalloc
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -16,6 +18,20 @@ from polyagent.domain.tool import ToolCall, arguments_of
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ENDLESS = "```json" + " " * 100_000 + "x"
 DEEP = '{"q":' + "[" * 600 + "]" * 600 + "}"
+WIDE = re.compile("[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\U0001f000-\U0003ffff]")
+WRITTEN = (
+    "az",
+    "à",
+    "бя",
+    "กฮ",
+    "“”",
+    "ᄀᇿ",
+    "、一鿿",
+    "가힣",
+    "豈",
+    "\U0001f300\U0001faff",
+    "\U00020000",
+)
 
 
 def message(role: str, content: str, run_id: UUID, *, calls: tuple[ToolCall, ...] = ()) -> Message:
@@ -109,6 +125,26 @@ def test_an_image_costs_tokens() -> None:
     )
 
     assert cost_of(talk([], [seen])) > 1000
+
+
+@given(st.text(st.sampled_from("".join(WRITTEN))))
+def test_a_wide_character_is_a_token_and_four_others_are_one(text: str) -> None:
+    wide = len(WIDE.findall(text))
+
+    assert estimate_tokens(text) == wide + -(-(len(text) - wide) // 4)
+
+
+@pytest.mark.parametrize("script", WRITTEN)
+def test_an_estimate_makes_no_object_for_each_character(script: str) -> None:
+    text = script * (100_000 // len(script))
+    tracemalloc.start()
+    try:
+        estimate_tokens(text)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 16 * len(text)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ _NOT_OF_A_NAME = re.compile("[^A-Za-z0-9_-]")
 NAME_CHARACTERS = 64
 UNNAMED = "unnamed"
 
-_WIDE = re.compile("[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\U0001f000-\U0003ffff]")
+# Upper bytes of the UTF-16 of wide characters: Hangul, CJK, and all that is written as surrogates.
+_WIDE = bytes([0x11, *range(0x2E, 0xA5), *range(0xAC, 0xE0), 0xF9, 0xFA])
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +42,15 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def estimate_tokens(text: str) -> int:
-    """Return about how many tokens a text has: a wide character (CJK, emoji) each, else four characters."""
-    wide = 0 if text.isascii() else len(_WIDE.findall(text))
-    return wide + math.ceil((len(text) - wide) / 4)
+    """Return about how many tokens a text has: a wide character (CJK, emoji) each, else four characters.
+
+    It runs on the event loop, over megabytes: a few copies in C, and nothing for each character.
+    """
+    narrow = len(text)
+    if not text.isascii():
+        upper = text.encode("utf-16-le", "surrogatepass")[1::2]
+        narrow = len(upper.translate(None, _WIDE))
+    return len(text) - narrow + math.ceil(narrow / 4)
 
 
 def prompt_messages(
