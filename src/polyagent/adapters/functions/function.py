@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from polyagent.adapters.functions.contexts import has_context
 from polyagent.domain.tool import CallContext, Effect, Tool
 
 
@@ -33,6 +34,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     in_thread: bool = False
 
     def described(self) -> Tool:
+        """Raises `TypeError` for arguments that JSON cannot say, and for what a model must not give."""
         return Tool(
             name=self.name,
             description=self.description,
@@ -47,6 +49,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
 
 def _schema(arguments: type[Arguments]) -> dict[str, Any]:
     """Return the schema with its object at the root: model services take no `$ref` there."""
+    if has_context(arguments):
+        raise TypeError("a CallContext comes from the server, as a parameter of its own")
     _, components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
     schema: dict[str, Any] = components.pop(arguments.__name__)
     for of_the_class in ("title", "description"):

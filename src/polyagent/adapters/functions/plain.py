@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from polyagent.adapters.functions.contexts import is_context
 from polyagent.adapters.functions.function import Arguments, Function
 from polyagent.domain.tool import CallContext, Effect
 
@@ -22,7 +23,8 @@ def function_of(
 ) -> Function:
     """Read a tool off a function; one that is no coroutine function will run in a thread.
 
-    A parameter of the type `CallContext` gets the call's, and the model knows nothing of it.
+    A parameter of the type `CallContext`, optional or annotated too, gets the call's, and the model
+    knows nothing of it.
     Raises `TypeError` and `ValueError`, a sentence for who wrote the function.
     """
     name = name or call.__name__
@@ -36,7 +38,7 @@ def function_of(
         name=name,
         description=description,
         arguments=_arguments(name, parameters),
-        call=_unpacking(call, [each.name for each in parameters if each.hint is CallContext]),
+        call=_unpacking(call, [each.name for each in parameters if each.is_context]),
         effect=effect,
         category=category,
         in_thread=not inspect.iscoroutinefunction(call),
@@ -49,6 +51,10 @@ class _Parameter(msgspec.Struct, frozen=True):
     name: str
     hint: Any
     default: Any
+
+    @property
+    def is_context(self) -> bool:
+        return is_context(self.hint)
 
     def field(self) -> tuple[str, Any] | tuple[str, Any, Any]:
         """Return it as `msgspec.defstruct` takes it."""
@@ -86,7 +92,7 @@ def _described(hint: Any) -> Any:
 def _arguments(name: str, parameters: Sequence[_Parameter]) -> type[Arguments]:
     made: Any = msgspec.defstruct(
         f"arguments_of_{name}",
-        [each.field() for each in parameters if each.hint is not CallContext],
+        [each.field() for each in parameters if not each.is_context],
         bases=(Arguments,),
         frozen=True,
         kw_only=True,
