@@ -49,9 +49,11 @@ def say(text: str, step: int = 1) -> MessageDelta:
     return MessageDelta(step, 0, text)
 
 
-def told(*bodies: EventBody | int, live_calls: bool = True) -> list[dict[str, Any]]:
+def told(
+    *bodies: EventBody | int, live_calls: bool = True, is_formed: bool = False
+) -> list[dict[str, Any]]:
     """Return the deltas that are sent for events in a row; a number is the next one's id."""
-    chunks = Chunks(str(RUN), 0, "m", live_calls=live_calls, with_usage=False)
+    chunks = Chunks(str(RUN), 0, "m", live_calls=live_calls, with_usage=False, is_formed=is_formed)
     at, sent = EPOCH + 1, b""
     for body in bodies:
         if isinstance(body, int):
@@ -119,6 +121,31 @@ def test_an_answer_that_diverges_ends_with_an_error() -> None:
 def test_an_answer_that_is_shorter_the_second_time_ends_with_an_error() -> None:
     with pytest.raises(Over):
         told(STARTED, say("One, two"), RunResumed(2, "retry", 1), say("One"), whole("One"))
+
+
+def test_a_text_of_a_form_is_held_back_beside_calls_that_are_told() -> None:
+    deltas = told(
+        *(
+            STARTED,
+            say("{"),
+            RunResumed(2, "retry", 1),
+            say("Well"),
+            ToolArgumentsDelta(1, "c", "{}", "look"),
+        ),
+        *(whole("Well"), ToolCalled(1, "c", "look", {}), END),
+        is_formed=True,
+    )
+
+    assert [delta["content"] for delta in deltas if delta.get("content")] == ["Well"]
+    calls = [delta["tool_calls"][0] for delta in deltas if "tool_calls" in delta]
+    assert calls[0]["id"] == "c"
+
+
+def test_a_text_of_a_form_is_whole_though_its_event_was_cut() -> None:
+    cut_short = (say('{"a"'), say(": 1}"), whole('{"a'))
+
+    assert spelled(told(STARTED, *cut_short, END, is_formed=True)) == '{"a": 1}'
+    assert spelled(told(STARTED, EPOCH + 7, *cut_short, END, is_formed=True)) == '{"a'
 
 
 def test_thoughts_are_not_told_twice() -> None:

@@ -28,7 +28,7 @@ async def answered(
     request: Call, reader: Reader, admitted: Admitted, ask: CompletionAsk
 ) -> Response[CompletionResponse]:
     """Wait for the run's end. Raises `RunUnanswered`."""
-    whole, run = Whole(), admitted.run
+    whole, run = Whole(is_formed=ask.response_format is not None), admitted.run
     await reader.tell(request.user, admitted, whole.hear)
     if whole.error is not None:
         raise _unanswered(run, whole.error)
@@ -49,6 +49,7 @@ async def streaming(
         ask.model,
         live_calls=ask.agent is None and bool(ask.tools),
         with_usage=with_usage,
+        is_formed=ask.response_format is not None,
     )
     events = reader.from_start(request.user, admitted)
     if admitted.replayed:

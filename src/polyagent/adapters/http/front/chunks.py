@@ -12,7 +12,7 @@ import msgspec
 from polyagent.adapters.http.catalogue import entry
 from polyagent.adapters.http.front.calls import Calls
 from polyagent.adapters.http.front.errors import answer_of
-from polyagent.adapters.http.front.spelling import Diverged, Spelling
+from polyagent.adapters.http.front.spelling import Diverged, Held, Spelling
 from polyagent.adapters.http.front.whole import finish_reason, usage_of
 from polyagent.adapters.http.front.wire import FinishReason
 from polyagent.adapters.http.stream import PING, Over
@@ -51,11 +51,19 @@ class Chunks:
     """Writes events; text is never taken back, so that what is told anew is skipped as far as it was sent.
 
     Of calls, those of the client's tools are shown: with `live_calls`, where all are, as they come; else
-    once it is sure that the run ends with them.
+    once it is sure that the run ends with them. With `is_formed`, where the answer must be JSON as a whole,
+    the last step's text is shown, and only when nothing can be said against it any more.
     """
 
     def __init__(
-        self, run_id: str, created: int, model: str, *, live_calls: bool, with_usage: bool
+        self,
+        run_id: str,
+        created: int,
+        model: str,
+        *,
+        live_calls: bool,
+        with_usage: bool,
+        is_formed: bool = False,
     ) -> None:
         head: dict[str, Any] = {"id": f"chatcmpl-{run_id}", "object": "chat.completion.chunk"}
         head |= {"created": created, "model": model}
@@ -67,11 +75,12 @@ class Chunks:
         self._text_suffix = b"}" + self._suffix
         self._live_calls = live_calls
         self._with_usage = with_usage
+        self._is_formed = is_formed
         self.has_begun = False
         self._ping_at = time.monotonic() + PING_S
         self._last_id = 0
         self._step = 0
-        self._text = Spelling()
+        self._text = self._spelling()
         self._gap = ""
         self._said_before = False
         self._thought = self._mute = False
@@ -141,9 +150,12 @@ class Chunks:
     def _begin_step(self, step: int) -> None:
         self._said_before = self._said_before or bool(self._text.sent)
         self._gap = GAP if self._said_before else ""
-        self._step, self._text, self._calls = step, Spelling(), Calls()
+        self._step, self._text, self._calls = step, self._spelling(), Calls()
         self._called = []
         self._thought = self._mute = False
+
+    def _spelling(self) -> Spelling:
+        return Held() if self._is_formed else Spelling()
 
     def _content(self, text: str) -> bytes:
         if not text:
@@ -165,6 +177,8 @@ class Chunks:
 
     def _completed(self, body: MessageCompleted) -> bytes:
         self._ended = body
+        if self._is_formed:
+            return b""
         return self._content(self._text.finish(body.message.content))
 
     def _called_tool(self, body: ToolCalled) -> bytes:
@@ -190,7 +204,7 @@ class Chunks:
     def _end(self, usage: Usage) -> bytes:
         late = [delta for body in self._called for delta in self._finished(body)]
         self._calls.require_all()
-        ready = [self._tool_calls(iter(late))]
+        ready = [self._formed(), self._tool_calls(iter(late))]
         if not self.has_begun:
             ready.insert(0, self.begin())
         ready.append(self._finish(finish_reason(self._ended, called=bool(self._calls))))
@@ -198,6 +212,11 @@ class Chunks:
             told = _ENCODE(usage_of(usage))
             ready.append(self._head + b',"choices":[],"usage":' + told + b"}\n\n")
         return b"".join([*ready, DONE])
+
+    def _formed(self) -> bytes:
+        if not self._is_formed or self._ended is None:
+            return b""
+        return self._content(self._text.finish(self._ended.message.content))
 
     def _finish(self, reason: FinishReason) -> bytes:
         return self._prefix + b"{}" + self._suffix.replace(b"null}]", b'"%b"}]' % reason.encode())

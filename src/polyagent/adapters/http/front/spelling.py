@@ -61,3 +61,23 @@ class Spelling:
             raise Diverged
         self._owed = self._owed[length:]
         return piece[length:]
+
+
+class Held(Spelling):
+    """Sends nothing before the whole is known: until then the text may be taken back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: list[str] = []
+
+    def add(self, piece: str) -> str:
+        self._held.append(piece)
+        return ""
+
+    def restart(self) -> None:
+        self._held, self._is_broken = [], False
+
+    def finish(self, whole: str) -> str:
+        """Return the whole, or what was told where that is more: a whole may be cut for its size."""
+        told = "".join(self._held)
+        return told if told.startswith(whole) and not self._is_broken else whole

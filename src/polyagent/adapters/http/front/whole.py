@@ -28,9 +28,13 @@ from polyagent.domain.usage import Usage
 
 
 class Whole:
-    """Hears a run to its end: `usage` is known when it completed, `error` when it did not."""
+    """Hears a run to its end: `usage` is known when it completed, `error` when it did not.
 
-    def __init__(self) -> None:
+    With `is_formed`, where the answer must be JSON as a whole, it is what the last step said.
+    """
+
+    def __init__(self, *, is_formed: bool = False) -> None:
+        self._is_formed = is_formed
         self.usage: Usage | None = None
         self.error: RunError | None = None
         self._steps: list[MessageCompleted] = []
@@ -70,7 +74,8 @@ class Whole:
 
     def _message(self) -> CompletionAnswer:
         calls = self._calls()
-        text = "\n\n".join(step.message.content for step in self._steps if step.message.content)
+        steps = self._steps[-1:] if self._is_formed else self._steps
+        text = "\n\n".join(step.message.content for step in steps if step.message.content)
         thoughts = "".join(text for _, texts in sorted(self._thoughts.items()) for text in texts)
         return CompletionAnswer(
             content=text or (None if calls else ""),
