@@ -29,7 +29,7 @@ from polyagent.adapters.worker.executor import LocalExecutor
 from polyagent.adapters.worker.provider import WorkerProvider
 from polyagent.app.providers import SettingsProvider, UseCaseProvider
 from polyagent.domain.account import Account, Actor, Role, User
-from polyagent.domain.errors import ModelUnknown
+from polyagent.domain.errors import ModelUnknown, PolyAgentError
 from polyagent.domain.health import Component
 from polyagent.domain.ids import new_id
 from polyagent.domain.model import ModelDelta, ModelInfo, Prompt
@@ -48,11 +48,12 @@ DRAIN_S = 0.2
 
 
 class GatedModels(ScriptedModels):
-    """Speaks while its gate is open; `asked` is set once it was called. `known` are its models, None: any."""
+    """Speaks while its gate is open; `asked` is set once it was called. `known` are its models, None: any; `lost` is what is told of each."""
 
     def __init__(self) -> None:
         super().__init__()
         self.known: frozenset[str] | None = None
+        self.lost: PolyAgentError | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = asyncio.Event()
@@ -65,6 +66,8 @@ class GatedModels(ScriptedModels):
                 yield delta
 
     async def info(self, model: str | None) -> ModelInfo:
+        if self.lost is not None:
+            raise self.lost
         if self.known is not None and model is not None and model not in self.known:
             raise ModelUnknown(f"There is no model {model} here.")
         return await super().info(model)

@@ -3,10 +3,21 @@
 from uuid import UUID
 
 from polyagent.domain.account import Actor
-from polyagent.domain.errors import StoreUnavailable
+from polyagent.domain.errors import (
+    Conflict,
+    Impossible,
+    Invalid,
+    ModelServiceMissing,
+    NotFound,
+    StoreUnavailable,
+    ToolsRefused,
+)
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun
 from polyagent.ports.executor import Executor
 from polyagent.ports.runs import Ground, Runs
+
+STANDS_NO_MORE = (NotFound, Conflict, Impossible, Invalid, ModelServiceMissing, ToolsRefused)
+"""What an ask meets when what it stood on has changed: what was admitted before is still what it is."""
 
 
 class Admission:

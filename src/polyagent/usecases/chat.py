@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent
 from polyagent.domain.chat import Ask, FilePart, ImagePart, Part, any_elsewhere
-from polyagent.domain.errors import Conflict, Fault, Impossible, NotFound, NotSupported
+from polyagent.domain.errors import Fault, NotFound, NotSupported
 from polyagent.domain.ids import new_id
 from polyagent.domain.image import ImageLimits
 from polyagent.domain.response_format import SCHEMA_AT, JsonSchema, PlainText
@@ -18,7 +18,7 @@ from polyagent.ports.outbound import Outbound
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.tools import Tools
-from polyagent.usecases.admission import Admission
+from polyagent.usecases.admission import STANDS_NO_MORE, Admission
 from polyagent.usecases.checks import model_info, require_sight, require_tools
 from polyagent.usecases.images import TakeImages
 
@@ -58,8 +58,7 @@ class SendChat:
             return before
         try:
             run, ground = await self._stands(actor, ask)
-        except (NotFound, Conflict, Impossible):
-            # what was admitted before its agent went away is still what it is
+        except STANDS_NO_MORE:
             if key is None or (before := await self._runs.replayed(actor, key)) is None:
                 raise
             return before

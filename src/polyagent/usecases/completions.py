@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent
-from polyagent.domain.chat import any_elsewhere
+from polyagent.domain.chat import Part, any_elsewhere
 from polyagent.domain.completion import AGENT, CompletionAsk, Offer, id_of, offer_of, offers_of
 from polyagent.domain.errors import (
     Fault,
@@ -30,7 +30,7 @@ from polyagent.ports.outbound import Outbound
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.store import Store
-from polyagent.usecases.admission import Admission
+from polyagent.usecases.admission import STANDS_NO_MORE, Admission
 from polyagent.usecases.checks import model_info, require_sight
 from polyagent.usecases.images import TakeImages
 
@@ -66,15 +66,24 @@ class SendCompletion:
         actor.require("chat")
         if isinstance(ask.response_format, JsonSchema):
             self._schemas.require_sound(ask.response_format.json_schema.schema, SCHEMA_AT)
-        shown = [part for said in ask.given for part in said.parts]
-        before = await self._runs.replayed(actor, key) if key and any_elsewhere(shown) else None
+        is_elsewhere = any_elsewhere(_shown(ask))
+        before = await self._runs.replayed(actor, key) if key and is_elsewhere else None
         if before is not None:
             return before
+        try:
+            run, ground = await self._stands(actor, ask)
+        except STANDS_NO_MORE:
+            if key is None or (before := await self._runs.replayed(actor, key)) is None:
+                raise
+            return before
+        return await self._admission(actor, run, ground, key)
+
+    async def _stands(self, actor: Actor, ask: CompletionAsk) -> tuple[NewRun, Ground]:
         ground = await _ground(self._runs, actor, ask.agent)
         spec = _spec(ask, ground.agent)
         _require_distinct(spec)
         info = await model_info(self._models, spec.model)
-        require_sight(shown, info)
+        require_sight(_shown(ask), info)
         _require_hands(spec, info)
         spec = replace(spec, given=await self._with_images(ask.given))
         run = NewRun(
@@ -89,7 +98,7 @@ class SendCompletion:
             end_user=ask.end_user,
             metadata=ask.metadata,
         )
-        return await self._admission(actor, run, ground, key)
+        return run, ground
 
     async def _with_images(self, given: tuple[PromptMessage, ...]) -> tuple[PromptMessage, ...]:
         at = [
@@ -166,6 +175,10 @@ async def _ground(runs: Runs, actor: Actor, named: str | None) -> Ground:
         raise ModelUnknown(
             f"There is no model {AGENT}{named}: GET /v1/models lists them."
         ) from error
+
+
+def _shown(ask: CompletionAsk) -> list[Part]:
+    return [part for said in ask.given for part in said.parts]
 
 
 def _spec(ask: CompletionAsk, agent: Agent) -> Spec:
