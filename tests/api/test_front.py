@@ -77,6 +77,22 @@ async def test_only_agents_that_are_seen_and_active_are_listed(house: House) -> 
     assert "inactive" in error["message"]
 
 
+@pytest.mark.parametrize("status", ["inactive", "archived"])
+async def test_a_model_answers_while_the_general_agent_is_at_rest(
+    house: House, status: str
+) -> None:
+    agents = (await house.root.get("/api/v1/agents")).json["items"]
+    (general,) = (agent for agent in agents if agent["name"] == "general")
+    rest = {"status": status}
+    put = await house.root.request("PATCH", f"/api/v1/agents/{general['id']}", json=rest)
+
+    answer = await asked(house.ann)
+
+    assert (put.status, answer.status) == (200, 200), answer.body
+    error_of(await asked(house.ann, model="agent/general"), 400, "agent_inactive")
+    error_of(await house.ann.get("/v1/models/agent/general"), 400, "agent_inactive")
+
+
 async def test_a_viewer_asks_shared_agents(house: House) -> None:
     assert (await house.vic.get("/v1/models")).status == 200
     assert (await asked(house.vic, model="agent/general")).status == 200

@@ -114,6 +114,7 @@ class Office:
         agent_type: AgentType | None = None,
         agent_name: str | None = None,
         end_user: str | None = None,
+        resting: bool = False,
     ) -> Ground:
         return await self.runs.ground(
             actor or self.alice,
@@ -122,6 +123,7 @@ class Office:
             agent_name=agent_name,
             session_id=session_id,
             end_user=end_user,
+            resting=resting,
         )
 
     def new(self, text: str = "hello", session_id: UUID | None = None, **changes: Any) -> NewRun:

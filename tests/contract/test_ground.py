@@ -51,6 +51,7 @@ async def test_an_agent_that_is_not_active_answers_nobody(
 
     with pytest.raises(AgentInactive):
         await office.ground(agent_id=agent.id)
+    assert (await office.ground(agent_id=agent.id, resting=True)).agent == agent
 
 
 async def test_a_session_outlives_its_agent_and_goes_on_with_another(office: Office) -> None:

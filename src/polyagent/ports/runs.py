@@ -49,13 +49,14 @@ class Runs(Protocol):
         session_id: UUID | None,
         end_user: str | None,
         agent_name: str | None = None,
+        resting: bool = False,
     ) -> Ground:
         """Read all that admitting needs.
 
         The agent is the one of `agent_id`, else what `Agent.precedence` chooses of those that the actor
         sees under `agent_name`, else the workspace's built-in one of `agent_type`, else the session's,
         else `general`. A session must be the actor's own, and `end_user`, if given, its.
-        Raises `NotFound`, `AgentGone` for the session's agent, `AgentInactive`.
+        Raises `NotFound`, `AgentGone` for the session's agent, `AgentInactive` unless `resting` will do.
         """
 
     async def admit(

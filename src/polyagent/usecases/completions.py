@@ -150,10 +150,15 @@ class FindModels:
 
 
 async def _ground(runs: Runs, actor: Actor, named: str | None) -> Ground:
-    """Find the agent by its id or its name; for a bare model the `general` one lends its id."""
+    """Find the agent by its id or its name; for a bare model the `general` one lends its id, also at rest."""
     if named is None:
         return await runs.ground(
-            actor, agent_id=None, agent_type="general", session_id=None, end_user=None
+            actor,
+            agent_id=None,
+            agent_type="general",
+            session_id=None,
+            end_user=None,
+            resting=True,
         )
     if (agent_id := id_of(named)) is not None:
         try:

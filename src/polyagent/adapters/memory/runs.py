@@ -57,6 +57,7 @@ class MemoryRuns:
         session_id: UUID | None,
         end_user: str | None,
         agent_name: str | None = None,
+        resting: bool = False,
     ) -> Ground:
         session = None if session_id is None else self._session(actor, session_id)
         if session is not None and end_user not in (None, session.end_user):
@@ -69,7 +70,8 @@ class MemoryRuns:
         agent = self._agent(actor, wanted) if wanted else self._builtin(actor, agent_type)
         if agent is None:
             raise no_agent(session, agent_id, agent_type)
-        agent.require_active()
+        if not resting:
+            agent.require_active()
         history = self._ledger.history(session.id) if session else ()
         summary = self._ledger.summary(session.id) if session else None
         return Ground(agent=agent, session=session, history=history, summary=summary)

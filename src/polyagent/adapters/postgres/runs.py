@@ -68,6 +68,7 @@ class PostgresRuns:
         session_id: UUID | None,
         end_user: str | None,
         agent_name: str | None = None,
+        resting: bool = False,
     ) -> Ground:
         with translated():
             (row,) = await self._pool.fetch(
@@ -79,7 +80,8 @@ class PostgresRuns:
         if row["agent"] is None:
             raise no_agent(session, agent_id or agent_name, agent_type)
         agent = agent_of(row["agent"])
-        agent.require_active()
+        if not resting:
+            agent.require_active()
         return Ground(
             agent=agent,
             session=session,
