@@ -39,6 +39,35 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(empty_url: str
     assert await migrate.current(database) == migrate.newest()
 
 
+async def test_what_a_model_was_told_outlives_the_way_up_and_down(empty_url: str) -> None:
+    database = Database(url=empty_url)
+    told = """SELECT arguments::text, result::text, (SELECT spec::text FROM runs),
+        (SELECT jsonb_agg(tool_calls) FROM messages)::text FROM tool_calls"""
+    await migrate.upgrade(database, "0005")
+    await _fetch(
+        empty_url,
+        """WITH r AS (
+            INSERT INTO runs (id, workspace_id, user_id, agent_id, agent_version, status, spec, message_id)
+            SELECT id, id, id, id, 1, 'queued', '{"parts": []}', id FROM workspaces RETURNING id
+        ), m AS (
+            INSERT INTO messages (id, workspace_id, user_id, run_id, step, role, parts, tool_calls)
+            SELECT gen_random_uuid(), id, id, id, n, 'user', '[]', calls
+            FROM r, (VALUES (1, '[{"id": "c"}]'::jsonb), (2, NULL)) AS said(n, calls)
+        )
+        INSERT INTO tool_calls (run_id, step, n, id, name, arguments, effect, state, idempotency_key, result)
+        SELECT id, 1, 0, 'c', 'look', '{"a": 1}', 'read', 'done', '', 'null' FROM r""",
+    )
+    before = await _fetch(empty_url, told)
+
+    await migrate.upgrade(database)
+    after = await _fetch(empty_url, told)
+    await migrate.downgrade(database, "0005")
+
+    assert len(before) == 1
+    assert [tuple(row) for row in before] == [tuple(row) for row in after]
+    assert await _fetch(empty_url, told) == before
+
+
 async def test_a_migrated_database_has_the_one_workspace(postgres_url: str) -> None:
     found = await _fetch(postgres_url, "SELECT id, name FROM workspaces")
 

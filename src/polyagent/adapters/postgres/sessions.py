@@ -169,7 +169,7 @@ _COPY = sql("""
     )
     SELECT made.id, m.workspace_id, :user_id, :session_id, m.run_id, m.step, m.role, m.parts, m.citations,
       coalesce(m.tool_calls, (
-        SELECT coalesce(jsonb_agg(jsonb_build_object(
+        SELECT coalesce(json_agg(json_build_object(
           'id', c.id, 'name', c.name, 'arguments', c.arguments, 'effect', c.effect,
           'state', CASE WHEN c.state IN ('pending', 'started') THEN 'cancelled' ELSE c.state END,
           'result', c.result, 'error', c.error

@@ -110,7 +110,7 @@ _GIVEN = f"""r AS (
     INSERT INTO messages (
         id, workspace_id, user_id, session_id, run_id, step, role, parts, created_at
     )
-    SELECT message_id, workspace_id, user_id, session_id, id, 0, 'user', spec->'parts', now()
+    SELECT message_id, workspace_id, user_id, session_id, id, 0, 'user', (spec->'parts')::jsonb, now()
     FROM r WHERE is_new
 ), counted AS (
     UPDATE sessions SET message_count = message_count + 1, updated_at = now()

@@ -38,8 +38,8 @@ ORDER BY r.priority DESC, r.seq
 COMMIT_STEP = f"""
 WITH p AS (
     SELECT *, status IN ('completed', 'failed', 'cancelled') AS is_final
-    FROM jsonb_to_record($3::text::jsonb) AS p(
-        step integer, status text, usage jsonb, message jsonb, calls jsonb, events jsonb,
+    FROM json_to_record($3::text::json) AS p(
+        step integer, status text, usage jsonb, message jsonb, calls json, events jsonb,
         error jsonb, retried boolean, summary jsonb, covers uuid
     )
 ), s AS (
@@ -88,7 +88,7 @@ WITH p AS (
     SELECT r.id, r.step, n - 1, c->>'id', c->>'name', c->'arguments', c->>'effect',
         CASE WHEN is_final THEN 'cancelled' ELSE 'pending' END,
         concat_ws('/', r.id, r.step, n - 1)
-    FROM r, p, jsonb_array_elements(p.calls) WITH ORDINALITY AS calls(c, n)
+    FROM r, p, json_array_elements(p.calls) WITH ORDINALITY AS calls(c, n)
 ), dropped AS (
     UPDATE tool_calls t SET state = 'cancelled', finished_at = now()
     FROM r, p WHERE t.run_id = r.id AND p.is_final AND t.state IN ('pending', 'started')
@@ -129,7 +129,7 @@ WITH r AS (
 ), t AS (
     UPDATE tool_calls t SET
         state = p.state, result = p.result, error = p.error, epoch = $2, finished_at = now()
-    FROM r, jsonb_to_record($4::text::jsonb) AS p(state text, result jsonb, error text)
+    FROM r, json_to_record($4::text::json) AS p(state text, result json, error text)
     WHERE t.run_id = r.id AND t.id = $3 AND t.state IN ('pending', 'started')
     RETURNING t.run_id
 ), told AS (

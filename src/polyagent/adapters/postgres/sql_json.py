@@ -15,14 +15,15 @@ RUN = """json_build_object(
 # What is kept of a spec once its run has ended. Few have what goes, and an UPDATE that sets the very
 # value that was there does not write it out again.
 SPEC_KEPT = """(
-    CASE WHEN r.spec ?| '{given,client_tools}' THEN r.spec - '{given,client_tools}'::text[] ELSE r.spec END
+    CASE WHEN r.spec::jsonb ?| '{given,client_tools}'
+        THEN (r.spec::jsonb - '{given,client_tools}'::text[])::json ELSE r.spec END
 )"""
 
 MESSAGE = """json_build_object(
     'id', m.id, 'session_id', m.session_id, 'run_id', m.run_id, 'role', m.role,
     'parts', m.parts, 'citations', m.citations, 'incomplete', m.incomplete,
     'created_at', m.created_at,
-    'tool_calls', coalesce(m.tool_calls::json, (
+    'tool_calls', coalesce(m.tool_calls, (
         SELECT coalesce(json_agg(json_build_object(
             'id', c.id, 'name', c.name, 'arguments', c.arguments, 'effect', c.effect,
             'state', c.state, 'result', c.result, 'error', c.error

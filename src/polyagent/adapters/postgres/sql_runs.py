@@ -67,9 +67,9 @@ r.status = 'failed' AND (r.error->>'retryable')::boolean AND NOT EXISTS (
 # 9 the most queued runs of a user
 ADMIT = f"""
 WITH a AS (
-    SELECT * FROM jsonb_to_record($3::text::jsonb) AS a(
+    SELECT * FROM json_to_record($3::text::json) AS a(
         id uuid, message_id uuid, session_id uuid, new_session boolean, title text,
-        agent_id uuid, agent_version integer, spec jsonb, priority smallint, end_user text,
+        agent_id uuid, agent_version integer, spec json, priority smallint, end_user text,
         metadata jsonb, reject_if_busy boolean
     )
 ), s AS (
@@ -135,7 +135,7 @@ WITH a AS (
     INSERT INTO messages (
         id, workspace_id, user_id, session_id, run_id, step, role, parts, created_at
     )
-    SELECT message_id, $1, $2, session_id, id, 0, 'user', spec->'parts', created_at
+    SELECT message_id, $1, $2, session_id, id, 0, 'user', (spec->'parts')::jsonb, created_at
     FROM r WHERE status = 'running'
 ), counted AS (
     UPDATE sessions SET message_count = sessions.message_count + 1, updated_at = now()

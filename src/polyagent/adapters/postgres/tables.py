@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 Key = Annotated[UUID, mapped_column(primary_key=True)]
@@ -28,6 +28,9 @@ Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Words = Annotated[str, mapped_column(Text)]
 Json = Annotated[Any, mapped_column(JSONB, nullable=False)]
 OptionalJson = Annotated[Any, mapped_column(JSONB(none_as_null=True), nullable=True)]
+# as it was written: what a model is told keeps the order of its keys
+JsonText = Annotated[Any, mapped_column(JSON, nullable=False)]
+OptionalJsonText = Annotated[Any, mapped_column(JSON(none_as_null=True), nullable=True)]
 JsonObject = Annotated[Any, mapped_column(JSONB, nullable=False, server_default=text("'{}'"))]
 JsonList = Annotated[Any, mapped_column(JSONB, nullable=False, server_default=text("'[]'"))]
 Seq = Annotated[int, mapped_column(BigInteger, Identity(always=True))]
@@ -156,7 +159,7 @@ class RunRow(DefaultBase):
     agent_id: Mapped[UUID]
     agent_version: Mapped[int]
     status: Mapped[Words]
-    spec: Mapped[Json]
+    spec: Mapped[JsonText]
     message_id: Mapped[UUID]
     priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("5"))
     owner: Mapped[UUID | None]
@@ -238,7 +241,7 @@ class MessageRow(DefaultBase):
     role: Mapped[Words]
     parts: Mapped[Json]
     citations: Mapped[JsonList]
-    tool_calls: Mapped[OptionalJson]
+    tool_calls: Mapped[OptionalJsonText]
     incomplete: Mapped[Off]
     created_at: Mapped[Instant]
     covers: Mapped[int | None] = mapped_column(BigInteger)
@@ -260,13 +263,13 @@ class ToolCallRow(DefaultBase):
     id: Mapped[Words]
     provider_id: Mapped[Words | None]
     name: Mapped[Words]
-    arguments: Mapped[Json]
+    arguments: Mapped[JsonText]
     effect: Mapped[Words]
     state: Mapped[Words]
     attempts: Mapped[Zero]
     epoch: Mapped[int | None]
     idempotency_key: Mapped[Words]
-    result: Mapped[OptionalJson]
+    result: Mapped[OptionalJsonText]
     error: Mapped[Words | None]
     started_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
