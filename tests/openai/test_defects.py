@@ -1,6 +1,7 @@
 """What a client sees of each defect of a model service, through the API; docs/model-services.md has the table."""
 
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from polyagent.adapters.openai.provider import OpenAIProvider
 from polyagent.settings import Ai, Limits
 from tests.api.client import Answer
 from tests.api.house import SETTINGS, House
+from tests.images import PNG
 from tests.model_service import ModelService
 from tests.openai.caller import DONE, calls, d, fin, tc, usage
 
@@ -134,7 +136,7 @@ async def test_a_defect_shows_as_the_table_says(defect: str, script: str, what: 
 
 
 async def test_an_image_for_a_model_without_eyes_fails_once_and_is_then_422() -> None:
-    image = {"type": "image", "data": "aGk=", "media_type": "image/png"}
+    image = {"type": "image", "data": b64encode(PNG).decode(), "media_type": "image/png"}
     ask = {"message": [{"type": "text", "text": "say what"}, image]}
     async with ModelService(refuses=("images",)) as service, house_at(service) as house:
         first = await house.ann.post("/api/v1/chat", ask)
