@@ -21,6 +21,11 @@ REFUSALS = {
     "json_schema": "This response_format type is unavailable now",
     "json_object": "'response_format.type' must be 'json_schema' or 'text'",
     "bad_schema": "Invalid schema for response_format 'x': 'required' is required",
+    "all_formats": "Grammar error: scripted cannot follow this schema",
+    "tool_choice": "The tool_choice parameter does not support being set to required or object",
+    "parallel_tool_calls": "Unsupported parameter: parallel_tool_calls is not taken with tools",
+    "effort_with_tools": "Function tools with reasoning_effort are not supported",
+    "echo": "stream_options and max_completion_tokens are fine, the weather is not",
     "images": "Invalid content type. image_url is only supported by certain models.",
 }
 
@@ -31,6 +36,10 @@ def _has(field: str, body: dict[str, Any]) -> bool:
         return "image_url" in json.dumps(body["messages"])
     if field in ("json_schema", "json_object", "bad_schema"):
         return bool(kind == field.replace("bad", "json"))
+    if field == "effort_with_tools":
+        return bool(body.get("tools") and body.get("reasoning_effort"))
+    if field in ("all_formats", "echo"):
+        return field == "echo" or kind is not None
     return bool(body.get(field))
 
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from polyagent.adapters.openai.knowing.habits import Habits
+from polyagent.adapters.openai.knowing.lessons import Lesson, lesson_of
 from polyagent.domain.chat import ImagePart, TextPart
 from polyagent.domain.context import UNSEEN
 from polyagent.domain.errors import ModalityUnsupported, ModelServiceRefused
@@ -126,9 +127,9 @@ async def test_an_image_of_an_earlier_turn_does_no_harm_to_a_model_without_eyes(
 def test_a_picture_that_is_bad_is_told_from_eyes_that_are_missing(said: str, blind: bool) -> None:
     prompt = seen((TextPart("look"), IMAGE))
 
-    learned = Habits().after(400, said.encode(), prompt)
+    lesson = lesson_of(400, said.encode(), prompt, Habits())
 
-    assert learned.takes_images is not blind
+    assert lesson == (Lesson("takes_images") if blind else None)
 
 
 async def test_the_models_of_one_service_are_learned_of_apart() -> None:

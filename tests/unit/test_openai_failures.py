@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import msgspec
 import pytest
 
 from polyagent.adapters.openai.failures import EXCERPT_CHARACTERS, failure_of, retry_after_s, said
@@ -45,6 +46,40 @@ def test_error_answers_are_told_apart(
     status: int | None, body: bytes, kind: type[PolyAgentError]
 ) -> None:
     assert type(failure_of(status, body, told_tools=True)) is kind
+
+
+@pytest.mark.parametrize(
+    ("said", "is_of_tools"),
+    [
+        ("registry.ollama.ai/library/phi4-reasoning:latest does not support tools", True),
+        ("Unrecognized request argument supplied: tools", True),
+        ("Unsupported parameter: 'tools'", True),
+        ("tools is not supported in this model. For a list of supported models, see the docs", True),
+        ("`tool calling` is not supported with this model", True),
+        ("Function calling is not enabled for this model", True),
+        ("This model does not support function calling", True),
+        ("tools param requires --jinja flag", True),
+        ("The tool_choice parameter does not support being set to required or object in thinking mode", False),
+        ('tool_choice = "required" is not supported!', False),
+        ("deepseek-reasoner does not support this tool_choice", False),
+        ("Unsupported parameter: parallel_tool_calls is only allowed when tools are specified", False),
+        ("Unsupported value: reasoning_effort none with tool x", False),
+        ("Function tools with reasoning_effort are not supported for m. Use /v1/responses instead.", False),
+        ("Function calling with a response mime type: 'application/json' is unsupported", False),
+        ("Tool named evil: description not allowed", False),
+        ("Unknown parameter: 'tools[0].function.strict'.", False),
+        ("tools.0.custom.name: unknown field", False),
+        ("More than 128 tools are not allowed", False),
+        ("messages.2: 'tool_calls' is not allowed", False),
+    ],
+)  # fmt: skip
+def test_tools_that_a_model_does_not_take_are_told_from_what_stands_beside_them(
+    said: str, is_of_tools: bool
+) -> None:
+    body = msgspec.json.encode({"error": {"message": said}})
+
+    kind = ToolsRefused if is_of_tools else ModelServiceRefused
+    assert type(failure_of(400, body, told_tools=True)) is kind
 
 
 def test_without_tools_in_the_request_none_were_refused() -> None:

@@ -46,6 +46,10 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     settings: ModelSettings = ModelSettings()
     response_format: ResponseFormat | None = None
 
+    @property
+    def forces_a_call(self) -> bool:
+        return self.tool_choice not in (None, "auto", "none")
+
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a model; `window_tokens` holds prompt and answer. `demonstration`: the packaged local one."""

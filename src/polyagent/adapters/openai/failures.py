@@ -123,7 +123,7 @@ def _meaning(
 def _refusal(code: int, text: str, *, told_tools: bool) -> ModelServiceRefused | ModelUnknown:
     if code in (401, 403):
         return ModelServiceRefused(f"The model service refuses the key ({code}).")
-    if told_tools and _TOOLS.search(text) and _NOT_TAKEN.search(text):
+    if told_tools and _NO_TOOLS.search(text) and not _BESIDE_TOOLS.search(text):
         return ToolsRefused("The model takes no tools.")
     if _MODEL.search(text) and (code == 404 or _ABSENT.search(text)):
         return ModelUnknown("The model service does not know this model.")
@@ -141,10 +141,17 @@ _WINDOW = re.compile(
     r'"n_ctx"\s*:\s*(\d{3,9})|context (?:length|window|size)[^\d]{0,40}(\d[\d,]{2,11})',
     re.IGNORECASE,
 )
-_TOOLS = re.compile(r"\btools?\b(?!\[)|\btool[_ -]choice\b|\bfunction calling\b", re.IGNORECASE)
-_NOT_TAKEN = re.compile(
-    r"not support|n't support|unsupported|not permitted|not allowed|unknown|unrecognized|requires --"
-    r"|no endpoints found that support tool",
+_TOOLS = r"(?<!\d )\b(?:tools|tool[ -](?:use|usage|calls?|calling)|function[ _-]?call(?:s|ing))\b"
+_NO_TOOLS = re.compile(
+    rf"(?:(?:not|n't) support|unsupported|unknown|unrecognized)[^.{{}}]{{0,40}}{_TOOLS}(?!\W{{0,3}}\d)"
+    rf"|{_TOOLS}[^.{{}}\d]{{0,40}}(?:not (?:supported|permitted|allowed|enabled|available)|unsupported"
+    r"|unavailable|disabled|requires --)"
+    r"|\bauto\W{1,4}tool choice requires --|no endpoints found that support tool use",
+    re.IGNORECASE,
+)
+_BESIDE_TOOLS = re.compile(
+    r"tool_choice|tool_calls|reasoning[_ ]effort|thinking mode|response[_ ](?:format|mime)"
+    r"|(?:with|when|while|in|and) (?:images?|reasoning|thinking)\b",
     re.IGNORECASE,
 )
 _MODEL = re.compile(r"\bmodel\b|model_not_found", re.IGNORECASE)

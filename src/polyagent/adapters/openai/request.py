@@ -34,10 +34,7 @@ def body_of(prompt: Prompt, model: str, habits: Habits) -> bytes:
         body["tools"] = [
             _tool(tool.name, tool.description, tool.parameters) for tool in prompt.tools
         ]
-        if prompt.tool_choice is not None:
-            body["tool_choice"] = prompt.tool_choice
-        if prompt.parallel_tool_calls is not None:
-            body["parallel_tool_calls"] = prompt.parallel_tool_calls
+        body |= habits.beside_tools(prompt)
     if response_format is not None:
         body["response_format"] = response_format
     return msgspec.json.encode(body)
@@ -46,6 +43,8 @@ def body_of(prompt: Prompt, model: str, habits: Habits) -> bytes:
 def _settings(prompt: Prompt, habits: Habits) -> dict[str, Any]:
     given = msgspec.structs.asdict(prompt.settings)
     most = given.pop("max_output_tokens")
+    if prompt.tools and not habits.takes_effort_with_tools:
+        del given["reasoning_effort"]
     given["max_tokens" if habits.takes_max_tokens else "max_completion_tokens"] = most
     return {name: value for name, value in given.items() if value is not None}
 

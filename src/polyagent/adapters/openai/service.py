@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import httpx
+import msgspec
 import structlog
 
 from polyagent.adapters.openai.address import Address
@@ -21,7 +22,8 @@ from polyagent.adapters.openai.failures import (
 )
 from polyagent.adapters.openai.health import Health
 from polyagent.adapters.openai.knowing.catalogue import Catalogue
-from polyagent.adapters.openai.knowing.habits import is_about_the_schema
+from polyagent.adapters.openai.knowing.habits import Habits
+from polyagent.adapters.openai.knowing.lessons import is_about_tools_as_such, lesson_of
 from polyagent.adapters.openai.reading.answer import Answer
 from polyagent.adapters.openai.reading.stream import Deadlines, deltas
 from polyagent.adapters.openai.request import body_of
@@ -179,7 +181,7 @@ class Service:
         deadlines = Deadlines(first_at, settings.idle_timeout_s, end_at)
         answer = Answer(prompt, model, settings.prices)
         with call_span(model, self._host) as span:
-            response = await self._open(prompt, model, first_at, traceparent(span))
+            response, habits = await self._open(prompt, model, first_at, traceparent(span))
             try:
                 async with aclosing(deltas(response, answer, deadlines)) as told:
                     async for delta in told:
@@ -187,28 +189,34 @@ class Service:
                         yield delta
             finally:
                 await response.aclose()
-        self._catalogue.learn_taken(model, prompt, answer.usage)
+        self._catalogue.learn_taken(habits, prompt, answer.usage)
 
     async def _open(
         self, prompt: Prompt, model: str, first_at: float, parent: str | None
-    ) -> httpx.Response:
-        """Send the request, anew as long as the service's refusals teach us how it wants it."""
-        habits = self._catalogue.habits(model)
+    ) -> tuple[httpx.Response, Habits]:
+        """Send the request, anew as long as the service's refusals teach us how it wants it.
+
+        A lesson is kept for other requests once this one was taken for it: a refusal may name what is
+        not its reason. One about images is proof enough, since without them there may be nothing to ask.
+        """
+        habits, learned = self._catalogue.habits(model), list[str]()
         while True:
             body = body_of(prompt, model, habits)
             with wire_errors():
                 async with asyncio.timeout_at(first_at):
                     response = await self._wire.chat(body, traceparent=parent)
                     if response.is_success:
-                        return response
+                        self._catalogue.learn(model, *learned)
+                        return response, habits
                     refusal = await self._wire.error_of(response)
             self._breaker.answered()
-            learned = habits.after(response.status_code, refusal, prompt)
-            if learned == habits:
+            if (lesson := lesson_of(response.status_code, refusal, prompt, habits)) is None:
                 raise self._failure(prompt, model, response, refusal)
-            habits = learned
-            if not is_about_the_schema(refusal):
-                self._catalogue.learn(model, habits)
+            habits = msgspec.structs.replace(habits, **{lesson.habit: False})
+            if lesson.habit == "takes_images":
+                self._catalogue.learn(model, lesson.habit)
+            elif lesson.lasts:
+                learned.append(lesson.habit)
 
     def _failure(
         self, prompt: Prompt, model: str, response: httpx.Response, refusal: bytes
@@ -222,8 +230,8 @@ class Service:
         )
         if isinstance(failure, ContextExceeded) and failure.window_tokens:
             self._catalogue.learn_window(model, failure.window_tokens)
-        if isinstance(failure, ToolsRefused):
-            self._catalogue.learn_without_tools(model)
+        if isinstance(failure, ToolsRefused) and is_about_tools_as_such(prompt):
+            self._catalogue.learn(model, "takes_tools")
         return failure
 
 

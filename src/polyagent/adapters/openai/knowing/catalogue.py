@@ -41,7 +41,7 @@ class Catalogue:
         self._failure: ModelServiceUnavailable | None = None
         self._retry_at = 0.0
         self._windows: dict[str, int] = {}
-        self._habits: dict[str, Habits] = {}
+        self._learned: dict[str, dict[str, float]] = {}
         self._taken: set[str] = set()
 
     @property
@@ -109,35 +109,40 @@ class Catalogue:
             return self._listing
 
     def habits(self, model: str) -> Habits:
-        return self._habits.get(model, _UNTAUGHT)
+        if not (learned := self._learned.get(model)):
+            return _UNTAUGHT
+        now = self._clock.monotonic()
+        dropped = [habit for habit, until in learned.items() if now < until]
+        return msgspec.structs.replace(_UNTAUGHT, **dict.fromkeys(dropped, False))
 
     def refused(self) -> dict[str, list[str]]:
         """Return by model what its service refused."""
-        return {model: habits.refused() for model, habits in self._habits.items()}
+        told = {model: self.habits(model).refused() for model in self._learned}
+        return {model: refused for model, refused in told.items() if refused}
 
     def taken(self) -> list[str]:
         """Return what the service was seen to take or tell, of any of its models."""
         return sorted(self._taken)
 
-    def learn_taken(self, model: str, prompt: Prompt, usage: Usage) -> None:
+    def learn_taken(self, habits: Habits, prompt: Prompt, usage: Usage) -> None:
         if prompt.tools:
             self._taken.add("tools")
-        kind = kind_of(self.habits(model).format_for(prompt.response_format))
+        kind = kind_of(habits.format_for(prompt.response_format))
         if kind in FORMATS:
             self._taken.add(kind)
         if not usage.estimated:
             self._taken.add("usage")
 
-    def learn(self, model: str, habits: Habits) -> None:
-        self._habits[model] = habits
-        _forget_the_first(self._habits)
+    def learn(self, model: str, *dropped: str) -> None:
+        """Drop habits until the time of the next probe: a model may be served otherwise by then."""
+        if dropped:
+            until = self._clock.monotonic() + self._settings.probe_s
+            self._learned.setdefault(model, {}).update(dict.fromkeys(dropped, until))
+            _forget_the_first(self._learned)
 
     def learn_window(self, model: str, window_tokens: int) -> None:
         self._windows[model] = window_tokens
         _forget_the_first(self._windows)
-
-    def learn_without_tools(self, model: str) -> None:
-        self.learn(model, msgspec.structs.replace(self.habits(model), takes_tools=False))
 
     def of(self, name: str, listing: Listing) -> ModelInfo:
         """Return what is known of a model: configured, learned from refusals, listed."""
