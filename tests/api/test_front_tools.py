@@ -147,3 +147,34 @@ async def test_arguments_that_are_no_object_are_told_as_one(house: House) -> Non
         assert answer.status == 200
         told = house.models.prompts[n].messages[0].calls[0].arguments
         assert told == ('{"q": 1}', "{}", *2 * ["{"])[n] or told.startswith('{"not_a_json')
+
+
+async def test_ids_that_begin_anew_with_each_answer_are_told_apart(house: House) -> None:
+    ids = ["call_0", "call_0_1", "call_0", "x" * 40, "x" * 40, "call_0"]
+    turns = [message for id_ in ids for message in (calling(id_), answering(id_, id_), user())]
+    two = [calling("call_1", "call_0"), answering("call_0", "zero"), answering("call_1", "one")]
+
+    answer = await asked(house.ann, *turns, *two)
+    longer = await asked(house.ann, *turns, *two, user("more"))
+
+    assert (answer.status, longer.status) == (200, 200), answer.body
+    first, second = (prompt.messages for prompt in house.models.prompts)
+    assert second[: len(first)] == first
+    pairs = [message for message in first if message.role != "user"]
+    made = [call.id for message in pairs for call in message.calls]
+    results = {
+        message.tool_call_id: text_of(message.parts) for message in pairs if not message.calls
+    }
+    assert made[:2] == ids[:2]
+    assert len(set(made)) == len(made) == len(ids) + 2
+    assert max(map(len, made)) <= 40
+    assert [results[id_] for id_ in made] == [*ids, "one", "zero"]
+
+
+async def test_one_id_ten_thousand_times_is_no_work(house: House) -> None:
+    turns = [calling("c"), answering("c")] * 5_000
+
+    assert (await asked(house.ann, *turns)).status == 200
+
+    ids = {call.id for message in house.models.prompts[0].messages for call in message.calls}
+    assert len(ids) == 5_000

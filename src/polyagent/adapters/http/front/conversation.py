@@ -1,5 +1,6 @@
 """The messages of a request, as the model is told them: each call has its answer right behind it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
@@ -22,6 +23,9 @@ from polyagent.domain.errors import Fault, Invalid
 from polyagent.domain.model import PromptCall, PromptMessage
 from polyagent.domain.tool import ToolCall, arguments_of
 
+ID_CHARACTERS = 40
+"""Of a call's id: services refuse longer ones."""
+
 
 def told(messages: Sequence[CompletionMessage]) -> tuple[PromptMessage, ...]:
     """Return a conversation that every model service takes. Raises `Invalid`."""
@@ -29,11 +33,15 @@ def told(messages: Sequence[CompletionMessage]) -> tuple[PromptMessage, ...]:
 
 
 class _Pairing:
-    """Sees that no call is without its answer, and no answer without its call."""
+    """Sees that no call is without its answer, no answer without its call, and no id with two calls.
+
+    Clients repeat the ids of local models, which count from 0 in each answer: later ones are renamed, always alike.
+    """
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
-        self._open: dict[str, None] = {}
+        self._named: Counter[str] = Counter()
+        self._open: dict[str, str] = {}
 
     def told(self, messages: Sequence[CompletionMessage]) -> Iterator[PromptMessage]:
         for n, message in enumerate(messages):
@@ -62,9 +70,8 @@ class _Pairing:
         if answered not in self._open:
             why = "has its answer already" if answered in self._seen else "was not made"
             _refuse(f"{at}/tool_call_id", f"The call {answered!r} {why} before this tool message.")
-        del self._open[answered]
         parts = _parts(at, message.content, may_show=False)
-        return PromptMessage(role="tool", parts=parts, tool_call_id=answered)
+        return PromptMessage(role="tool", parts=parts, tool_call_id=self._open.pop(answered))
 
     def _assistant(self, at: str, message: AssistantMessage) -> Iterator[PromptMessage]:
         if message.function_call is not None:
@@ -78,16 +85,24 @@ class _Pairing:
             yield PromptMessage(role="assistant", parts=parts, calls=calls)
 
     def _call(self, at: str, call: FunctionCall) -> PromptCall:
-        if call.id in self._seen:
+        if call.id in self._open:
             _refuse(f"{at}/id", f"The id {call.id!r} stands for two calls: give each its own.")
-        self._seen.add(call.id)
-        self._open[call.id] = None
+        self._open[call.id] = id_ = self._id(call.id)
         text = call.function.arguments
         arguments = arguments_of(text)
-        made = prompt_call(ToolCall(id=call.id, name=call.function.name, arguments=arguments))
+        made = prompt_call(ToolCall(id=id_, name=call.function.name, arguments=arguments))
         if isinstance(arguments, dict) and text.startswith("{"):
             return PromptCall(id=made.id, name=made.name, arguments=text)
         return made
+
+    def _id(self, wanted: str) -> str:
+        """Return an id that no call had before."""
+        stem, id_ = wanted[: ID_CHARACTERS - 8], wanted
+        while id_ in self._seen:
+            self._named[stem] += 1
+            id_ = f"{stem}_{self._named[stem]}"
+        self._seen |= {wanted, id_}
+        return id_
 
 
 def _parts(at: str, content: str | list[Content], *, may_show: bool) -> tuple[Part, ...]:
