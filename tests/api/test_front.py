@@ -106,6 +106,7 @@ async def test_an_agent_has_its_instructions_before_the_clients(house: House) ->
         {"role": "developer", "content": [{"type": "text", "text": "Be kind."}]},
         user("one"),
         {"role": "assistant", "content": "1", "refusal": None, "name": "eve"},
+        {"role": "developer", "content": "Be quick."},
         user("two"),
     ]
 
@@ -113,11 +114,10 @@ async def test_an_agent_has_its_instructions_before_the_clients(house: House) ->
 
     (prompt,) = house.models.prompts
     assert [(message.role, text_of(message.parts)) for message in prompt.messages] == [
-        ("system", "You are Eve."),
-        ("system", "Be brief."),
-        ("system", "Be kind."),
+        ("system", "You are Eve.\n\nBe brief.\n\nBe kind."),
         ("user", "one"),
         ("assistant", "1"),
+        ("system", "Be quick."),
         ("user", "two"),
     ]
     told = prompt.settings

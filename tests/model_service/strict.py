@@ -12,6 +12,8 @@ def complaints(messages: Sequence[dict[str, Any]]) -> Iterator[str]:
     open_ids: list[str] = []
     for n, message in enumerate(messages):
         role, calls = message.get("role"), message.get("tool_calls") or []
+        if n == 1 and role == messages[0].get("role") == "system":
+            yield f"messages[{n}]: a second system message"
         if role == "tool":
             if message.get("tool_call_id") not in open_ids:
                 yield f"messages[{n}]: a tool message without a call before it"

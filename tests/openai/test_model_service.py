@@ -52,6 +52,7 @@ RESULT = {"role": "tool", "tool_call_id": "a", "content": "x"}
     "messages",
     [
         [user("a"), CALLED],
+        [{"role": "system", "content": "Be brief."}] * 2 + [user("a")],
         [user("a"), CALLED, user("b")],
         [user("a"), RESULT],
         [user("a"), CALLED, RESULT, RESULT],

@@ -55,11 +55,11 @@ async def test_what_the_client_gave_is_told_as_it_stands_behind_the_instructions
 
     first, second = world.models.prompts
     assert first.messages == (
-        PromptMessage(role="system", parts=(TextPart("You are Eve."),)),
-        *given,
+        PromptMessage(role="system", parts=(TextPart("You are Eve.\n\nBe brief."),)),
+        *given[1:],
     )
-    assert second.messages[:4] == first.messages
-    assert [message.role for message in second.messages[4:]] == ["assistant", "tool"]
+    assert second.messages[:3] == first.messages
+    assert [message.role for message in second.messages[3:]] == ["assistant", "tool"]
 
 
 async def test_a_step_that_calls_only_the_clients_tools_is_the_last() -> None:

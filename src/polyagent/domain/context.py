@@ -3,13 +3,13 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from polyagent.domain.chat import ImagePart, Message, Part, TextPart
+from polyagent.domain.chat import ImagePart, Message, Part, TextPart, text_of
 from polyagent.domain.model import PromptCall, PromptMessage
 from polyagent.domain.tool import Tool, ToolCall
 
@@ -90,11 +90,16 @@ def given_messages(
     *,
     result_tokens: int | None = None,
 ) -> tuple[PromptMessage, ...]:
-    """Return the system message, a conversation as its client gave it, and what this run added to it."""
+    """Return the system message, a conversation as its client gave it, and what this run added to it.
+
+    What the client says to begin with joins the instructions: many templates take one system message.
+    """
     added = [*_told(talk.steps[1:], result_tokens)]
     if talk.summary is not None:
         added = _with_summary(talk.summary, added)
-    return (*_system(instructions), *given, *added)
+    told = (*_system(instructions), *given)
+    head = [*takewhile(lambda message: message.role == "system", told)]
+    return (*_joined(head), *told[len(head) :], *added)
 
 
 def answered(history: Sequence[Message]) -> tuple[Message, ...]:
@@ -128,6 +133,13 @@ def _system(instructions: str | None) -> list[PromptMessage]:
     if not instructions:
         return []
     return [PromptMessage(role="system", parts=(TextPart(instructions),))]
+
+
+def _joined(messages: Sequence[PromptMessage]) -> Sequence[PromptMessage]:
+    if len(messages) < 2:
+        return messages
+    texts = filter(None, (text_of(message.parts) for message in messages))
+    return _system("\n\n".join(texts))
 
 
 def turns(history: Sequence[Message]) -> list[list[Message]]:
