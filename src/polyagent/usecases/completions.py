@@ -83,7 +83,7 @@ class SendCompletion:
         spec = _spec(ask, ground.agent)
         _require_distinct(spec)
         info = await model_info(self._models, spec.model)
-        require_sight(_shown(ask), info)
+        require_sight(ask.parts, info)
         _require_hands(spec, info)
         spec = replace(spec, given=await self._with_images(ask.given))
         run = NewRun(
@@ -107,7 +107,7 @@ class SendCompletion:
             for m in range(len(said.parts))
         ]
         parts = tuple(part for said in given for part in said.parts)
-        taken = iter(await self._take_images(parts, at))
+        taken = iter(await self._take_images(parts, at, since=_newest(given)))
         return tuple(replace(said, parts=tuple(islice(taken, len(said.parts)))) for said in given)
 
 
@@ -180,6 +180,12 @@ async def _ground(runs: Runs, actor: Actor, named: str | None) -> Ground:
         raise ModelUnknown(
             f"There is no model {AGENT}{named}: GET /v1/models lists them."
         ) from error
+
+
+def _newest(given: tuple[PromptMessage, ...]) -> int:
+    """Return where the parts of the last user message begin, among those of all."""
+    users = [n for n, said in enumerate(given) if said.role == "user"]
+    return sum(len(said.parts) for said in given[: users[-1] if users else 0])
 
 
 def _shown(ask: CompletionAsk) -> list[Part]:

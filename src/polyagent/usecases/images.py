@@ -3,8 +3,9 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Sequence
+from itertools import accumulate
 
-from polyagent.domain.chat import ImagePart, Part
+from polyagent.domain.chat import ImagePart, Part, TextPart
 from polyagent.domain.errors import (
     AddressRefused,
     AnswerTooLarge,
@@ -17,6 +18,7 @@ from polyagent.domain.image import FORMATS, ImageLimits, head_of, media_type, si
 from polyagent.domain.outbound import MAX_REDIRECTS, Fetch
 from polyagent.ports.outbound import Outbound
 
+NOTE = TextPart("[An image was sent here, too long ago to be sent again.]")
 ACCEPT = {"Accept": "image/png, image/jpeg, image/webp, image/gif"}
 
 
@@ -28,11 +30,13 @@ class TakeImages:
         self._limits = limits
 
     async def __call__(
-        self, parts: tuple[Part, ...], at: Sequence[str] | None = None
+        self, parts: tuple[Part, ...], at: Sequence[str] | None = None, *, since: int = 0
     ) -> tuple[Part, ...]:
         """Return the parts with every image as checked data; those by URL come side by side.
 
         `at` are the places of what the parts hold, in the request: by default the fields of `message`.
+        What is before `since` was said earlier: the newest of its images are kept as far as the limits
+        allow, for the others there is a note.
         Raises `AddressRefused`, `FetchFailed`, `FetchTimedOut`, `ImageTooLarge`, `ImageUnusable`,
         each with the place of the image that it is about.
         """
@@ -40,11 +44,21 @@ class TakeImages:
         if not images:
             return parts
         at = at or [f"#/message/{n}/{_field(part)}" for n, part in enumerate(parts)]
-        self._require_few([at[n] for n, _ in images])
-        found = await self._all([(at[n], image) for n, image in images])
-        taken = dict(zip([n for n, _ in images], found, strict=True))
-        self._require_small([(at[n], image) for n, image in taken.items()])
-        return tuple(taken.get(n, part) for n, part in enumerate(parts))
+        new = [(n, image) for n, image in images if n >= since]
+        self._require_few([at[n] for n, _ in new])
+        wanted = images[-self._limits.count :] if self._limits.count else []
+        found = await self._all([(at[n], image) for n, image in wanted])
+        taken = dict(zip([n for n, _ in wanted], found, strict=True))
+        self._require_small([(at[n], taken[n]) for n, _ in new])
+        kept = dict.fromkeys((n for n, _ in images), NOTE) | self._newest(taken)
+        return tuple(kept.get(n, part) for n, part in enumerate(parts))
+
+    def _newest(self, taken: dict[int, ImagePart]) -> dict[int, Part]:
+        """Return of images in the order of their keys the last, as many as have room together."""
+        newest = sorted(taken.items(), reverse=True)
+        sizes = accumulate(size_of(image.data or "") for _, image in newest)
+        room = self._limits.total_bytes
+        return {n: image for (n, image), size in zip(newest, sizes, strict=True) if size <= room}
 
     async def _all(self, images: Sequence[tuple[str, ImagePart]]) -> list[ImagePart]:
         """Take them at once: the first failure ends the others."""
@@ -86,14 +100,14 @@ class TakeImages:
     def _require_few(self, at: Sequence[str]) -> None:
         most = self._limits.count
         if len(at) > most:
-            raise _unusable(at[most], f"A request takes at most {most} images.")
+            raise _unusable(at[most], f"A message takes at most {most} images.")
 
     def _require_small(self, taken: Sequence[tuple[str, ImagePart]]) -> None:
         most, size = self._limits.total_bytes, 0
         for at, image in taken:
             size += size_of(image.data or "")
             if size > most:
-                detail = f"The images of a request have at most {most} bytes together."
+                detail = f"The images of a message have at most {most} bytes together."
                 raise ImageTooLarge(detail, faults=(Fault(at, detail),))
 
 
