@@ -197,7 +197,7 @@ async def test_a_tool_that_calls_exit_ends_nothing_but_itself(blocks: bool) -> N
 async def test_a_thread_that_never_ends_is_no_answer_and_holds_nobody_up() -> None:
     app, released = App(), threading.Event()
 
-    @app.tool
+    @app.tool(effect="read")
     def hangs() -> None:
         """Hangs."""
         released.wait(60)

@@ -100,7 +100,7 @@ async def test_a_function_that_takes_too_long_is_stopped() -> None:
         finally:
             stopped.set()
 
-    order = Function(name="order", description="", arguments=Order, call=endless)
+    order = Function(name="order", description="", arguments=Order, call=endless, effect="read")
     tools = FunctionTools([order], timeout_s=0.01, max_result_bytes=10_000)
 
     answer = await tools.call("order", {"number": 1}, CONTEXT)

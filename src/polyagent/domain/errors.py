@@ -288,7 +288,7 @@ class ToolFailed(PolyAgentError):
 
 
 class ToolInDoubt(PolyAgentError):
-    """A `once` call was caught by a failure, and the agent's policy is to stop then."""
+    """A `once` call was caught by a failure or took too long: it may have taken effect, or still will."""
 
     code = "tool_in_doubt"
 

@@ -16,6 +16,7 @@ class Tools(Protocol):
     ) -> ToolResult:
         """Run the tool. Whatever it or its arguments get wrong is a `failed` result, written for the model.
 
+        `in_doubt` is one whose effect is `once` that was given up in the middle: it may still happen.
         The result is JSON that PostgreSQL can store: finite numbers, no NUL, bounded in size and depth.
         Raises `ToolUnknown`.
         """

@@ -80,8 +80,7 @@ class ExecuteRun:
             raise Cancelled("The run is to be cancelled.")
         while True:
             run.require_budget()
-            if run.open_calls:
-                await self._tool_step(run)
+            await self._tool_step(run)
             if run.control.draining:
                 await settled(lambda: self._journal.hand_over(run.work.lease), self._clock)
                 return

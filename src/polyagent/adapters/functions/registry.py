@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,13 @@ from polyagent.adapters.functions.function import Function
 from polyagent.adapters.functions.results import storable
 from polyagent.adapters.functions.threads import Threads
 from polyagent.domain.conventions import OPERATION, TOOL_NAME
-from polyagent.domain.errors import ToolFailed, ToolUnknown
+from polyagent.domain.errors import ToolFailed, ToolInDoubt, ToolUnknown
 from polyagent.domain.text import clean_json
 from polyagent.domain.tool import CallContext, Tool, ToolResult
+
+MAY_HAVE_HAPPENED = (
+    "nobody knows whether it took effect or still will. Find out before you do it again."
+)
 
 _tracer = trace.get_tracer("polyagent.tools")
 
@@ -57,6 +61,8 @@ class FunctionTools:
             result = await self._result(function, arguments, context)
         except ToolFailed as error:
             return ToolResult(state="failed", error=storable(error.detail, max_bytes=10_000))
+        except ToolInDoubt as error:
+            return ToolResult(state="in_doubt", error=storable(error.detail, max_bytes=10_000))
         except (Exception, SystemExit):
             # an operator's own function may raise anything; its run goes on
             log.exception("tool_broke", tool=name)
@@ -68,20 +74,39 @@ class FunctionTools:
     ) -> Any:
         if function.unavailable_reason is not None:
             raise ToolFailed(function.unavailable_reason)
-        given = _given(function, arguments)
+        call = partial(function.call, _given(function, arguments), context)
+        began = asyncio.Event()
         try:
             async with asyncio.timeout(self._timeout_s) as deadline:
-                result = await self._returned(function, given, context)
-        except TimeoutError as error:
+                result = await self._returned(call, began, in_thread=function.in_thread)
+        except (ToolFailed, ToolInDoubt):
+            raise
+        except Exception as error:  # what it raises when it is stopped may be anything
             if not deadline.expired():
                 raise
-            raise ToolFailed(f"It took longer than {self._timeout_s:g} s.") from error
+            raise self._late(function, has_begun=began.is_set()) from error
         return storable(result, max_bytes=self._max_result_bytes)
 
-    async def _returned(self, function: Function, given: Any, context: CallContext) -> Any:
-        call = partial(function.call, given, context)
-        result = await self._threads(call) if function.in_thread else call()
+    async def _returned(
+        self, call: Callable[[], Any], began: asyncio.Event, *, in_thread: bool
+    ) -> Any:
+        if in_thread:
+            result = await self._threads(call, began.set)
+        else:
+            began.set()
+            result = call()
         return await result if inspect.isawaitable(result) else result
+
+    def _late(self, function: Function, *, has_begun: bool) -> ToolFailed | ToolInDoubt:
+        if not has_begun:
+            return ToolFailed(
+                f"It could not begin within {self._timeout_s:g} s: too many are at work."
+            )
+        took = f"It took longer than {self._timeout_s:g} s"
+        if function.effect == "read":
+            return ToolFailed(f"{took}.")
+        doubt = f"{took}; {MAY_HAVE_HAPPENED}"
+        return ToolInDoubt(doubt) if function.effect == "once" else ToolFailed(doubt)
 
     def _function(self, name: str) -> Function:
         if name not in self._functions:

@@ -24,8 +24,12 @@ class Threads:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._places = asyncio.Semaphore(at_once)
 
-    async def __call__(self, call: Callable[[], T]) -> T:
+    async def __call__(
+        self, call: Callable[[], T], begins: Callable[[], object] = lambda: None
+    ) -> T:
+        """Call `begins` once there is a place: before that nothing has happened."""
         await self._places.acquire()
+        begins()
         loop, done = asyncio.get_running_loop(), Future[T]()
         done.add_done_callback(lambda _: self._leave(loop))
         context = contextvars.copy_context()
@@ -40,7 +44,8 @@ class Threads:
 
 
 def _work(done: Future[T], call: Callable[[], T]) -> None:
-    done.set_running_or_notify_cancel()  # from here on the caller cannot cancel it
+    if not done.set_running_or_notify_cancel():  # from here on the caller cannot cancel it
+        return
     try:
         done.set_result(call())
     except StopIteration as error:  # asyncio's futures take none

@@ -65,9 +65,13 @@ class State:
         return Conversation(summary=self.summary, history=self.history, steps=tuple(self.steps))
 
     @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls of the last step."""
+        return self.steps[-1].tool_calls if self.steps else ()
+
+    @property
     def open_calls(self) -> list[ToolCall]:
-        calls = self.steps[-1].tool_calls if self.steps else ()
-        return [call for call in calls if call.is_open]
+        return [call for call in self.calls if call.is_open]
 
     def require_budget(self) -> None:
         """Raise `LimitReached` once the run has spent its budget, or nobody knows what it spends."""

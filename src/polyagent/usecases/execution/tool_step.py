@@ -26,7 +26,11 @@ class ToolStep:
         self._clock = clock
 
     async def __call__(self, run: State) -> None:
-        """Do the calls that are open, side by side. Raises `Fenced`, `Cancelled`, `ToolInDoubt`."""
+        """Do the calls that are open, side by side. Raises `Fenced`, `Cancelled`, `ToolInDoubt`.
+
+        Where the agent's policy is to fail in doubt, no further call begins then; those that have
+        begun end first.
+        """
         places = asyncio.Semaphore(MAX_PARALLEL)
         try:
             async with asyncio.TaskGroup() as group:
@@ -34,19 +38,22 @@ class ToolStep:
                     group.create_task(self._one(run, call, places))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        if (doubtful := _fatal(run)) is not None:
+            raise ToolInDoubt(f"{doubtful.name}: {doubtful.error}")
 
     async def _one(self, run: State, call: ToolCall, places: asyncio.Semaphore) -> None:
         async with places:
-            try:
-                attempt = await uninterrupted(
-                    settled(lambda: self._journal.start_call(run.work.lease, call.id), self._clock)
-                )
-            except ToolInDoubt:
-                await run.finish_call(call, ToolResult(state="in_doubt", error=IN_DOUBT))
-                if run.work.spec.in_doubt == "fail":
-                    raise
-                return
-            await run.finish_call(call, await self._result(run, call, attempt))
+            if _fatal(run) is None:
+                await run.finish_call(call, await self._outcome(run, call))
+
+    async def _outcome(self, run: State, call: ToolCall) -> ToolResult:
+        try:
+            attempt = await uninterrupted(
+                settled(lambda: self._journal.start_call(run.work.lease, call.id), self._clock)
+            )
+        except ToolInDoubt:
+            return ToolResult(state="in_doubt", error=IN_DOUBT)
+        return await self._result(run, call, attempt)
 
     async def _result(self, run: State, call: ToolCall, attempt: int) -> ToolResult:
         if isinstance(call.arguments, str):
@@ -68,6 +75,13 @@ class ToolStep:
             return await self._tools.call(call.name, call.arguments, context)
         except ToolUnknown as error:
             return _failed(error.detail)
+
+
+def _fatal(run: State) -> ToolCall | None:
+    """Return a call in doubt after which the run has to fail."""
+    if run.work.spec.in_doubt != "fail":
+        return None
+    return next((call for call in run.calls if call.state == "in_doubt"), None)
 
 
 def _failed(error: str) -> ToolResult:
