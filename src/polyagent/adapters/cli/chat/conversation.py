@@ -1,13 +1,13 @@
 """Asks that follow one another in one session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
 from polyagent.adapters.cli.chat.answering import Answering
 from polyagent.adapters.cli.chat.images import Image
 from polyagent.adapters.cli.exits import Failed
-from polyagent.adapters.cli.server import Server
+from polyagent.adapters.cli.server import Away, Server
 
 BUILTIN = ("general", "code", "research")
 
@@ -44,25 +44,35 @@ class Conversation:
             self._agent = {"agent_id": str(self._server.agent_named(named))}
 
     def say(self, text: str) -> None:
-        """Ask and show the answer; Ctrl-C cancels the run. Raises `Failed`, `Lost`."""
+        """Ask and show the answer; Ctrl-C cancels the run. Raises `Failed`, `Lost`.
+
+        Where nobody is there to take them, `images` wait for the next ask; otherwise they go with
+        this one only.
+        """
         teller = self._teller()
         waits = "the server is away: waiting for it"
-        answering = Answering(self._server, self._ask(text), lambda: teller.note(waits))
+        images, self.images = self.images, []
+        answering = Answering(self._server, self._ask(text, images), lambda: teller.note(waits))
         try:
             for event in answering.events():
                 self.session_id = event.get("session_id") or self.session_id
-                self.images = []
+                images = []
                 teller.show(event)
+        except Away:
+            self.images, images = images, []
+            raise
         except KeyboardInterrupt:
             answering.cancel()
             raise Failed("Interrupted.") from None
         finally:
+            if images:
+                teller.note(f"dropped: {', '.join(image.name for image in images)}")
             teller.close()
 
-    def _ask(self, text: str) -> dict[str, Any]:
+    def _ask(self, text: str, images: Sequence[Image]) -> dict[str, Any]:
         text = text.encode(errors="surrogateescape").decode(errors="replace")
-        images = [image.part() for image in self.images]
-        message = [{"type": "text", "text": text}, *images] if images else text
+        parts = [image.part() for image in images]
+        message = [{"type": "text", "text": text}, *parts] if parts else text
         named = {"session_id": self.session_id, "model": self.model}
         chosen = {name: value for name, value in named.items() if value is not None}
         return {**self._agent, **chosen, "message": message}
