@@ -20,7 +20,7 @@ from polyagent.domain.event import (
     UsageReported,
 )
 from polyagent.domain.model import PromptMessage, ToolChoice
-from polyagent.domain.response_format import ResponseFormat
+from polyagent.domain.response_format import PlainText, ResponseFormat
 from polyagent.domain.tool import Tool, ToolCall
 from polyagent.domain.usage import Usage
 
@@ -49,6 +49,10 @@ POISONED = RunError(
     code="run_poisoned",
     detail="Three processes in a row ended while they worked on this run, before it made a step.",
 )
+UNREADABLE = RunError(
+    code="run_unreadable",
+    detail="This version of the server cannot read what the run goes on from.",
+)
 CANCELLED = RunError(code="cancelled", detail="It was asked for.")
 QUEUE_FULL = "You have as many queued runs as a user may: wait until one of them begins."
 QUEUE_FULL_S = 5.0
@@ -76,6 +80,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     client_tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.response_format, PlainText):
+            msgspec.structs.force_setattr(self, "response_format", None)
 
     def is_for_client(self, name: str) -> bool:
         """Say whether the client makes the calls of that name: all of them where there are no tools but its own."""

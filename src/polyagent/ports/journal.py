@@ -31,7 +31,7 @@ class Journal(Protocol):
         ones (of a session only the oldest, when the session is free). With `run_id` just that one, also
         when it is this worker's own. With `queued` exactly those of them that can be claimed, and
         nothing else, whatever the limit; if it is empty, no queued ones. A run that stalled three
-        times fails with `run_poisoned` instead.
+        times fails with `run_poisoned` instead, one that this version cannot read with `run_unreadable`.
         """
 
     async def commit_step(self, lease: Lease, record: StepRecord) -> bool:

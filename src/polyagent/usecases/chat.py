@@ -10,7 +10,7 @@ from polyagent.domain.chat import Ask, FilePart, ImagePart, Part, any_elsewhere
 from polyagent.domain.errors import Fault, NotFound, NotSupported
 from polyagent.domain.ids import new_id
 from polyagent.domain.image import ImageLimits
-from polyagent.domain.response_format import SCHEMA_AT, JsonSchema, PlainText
+from polyagent.domain.response_format import SCHEMA_AT, JsonSchema
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
@@ -114,7 +114,7 @@ class SendChat:
             tools_named=bool(ask.tools) or (ask.tools is None and not agent.builtin),
             limits=agent.limits,
             in_doubt=agent.in_doubt,
-            response_format=None if ask.response_format == PlainText() else ask.response_format,
+            response_format=ask.response_format,
         )
 
 

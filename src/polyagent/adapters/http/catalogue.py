@@ -102,6 +102,9 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "cancelled": Entry(409, "The run was cancelled before it ended."),
     "run_poisoned": Entry(500, "Three processes died with this run. Report it to the operator."),
+    "run_unreadable": Entry(
+        500, "Another version of the server left something that this one cannot read. Ask anew."
+    ),
     "internal_error": Entry(500, "A defect of the server. Its operator finds it by `request_id`."),
 }
 

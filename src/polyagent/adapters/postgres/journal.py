@@ -11,7 +11,8 @@ from polyagent.adapters.postgres import sql_journal as sql
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.liveness import STALE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool
-from polyagent.adapters.postgres.rows import entry_of, works_of
+from polyagent.adapters.postgres.rows import entry_of
+from polyagent.adapters.postgres.works import read_works
 from polyagent.domain.errors import Cancelled, Fenced, ToolInDoubt
 from polyagent.domain.event import Event
 from polyagent.domain.run import MAX_STALLS, POISONED, Beat, Lease, StepRecord, Work
@@ -48,9 +49,8 @@ class PostgresJournal:
                 claimed = await self._claim(sql_claims.CLAIM_LEFT_BEHIND, worker_id, *found)
             if not claimed:
                 return []
-            ids = [row["id"] for row in claimed]
-            epochs = [row["epoch"] for row in claimed]
-            return works_of(await self._pool.fetch(sql.WORK, worker_id, ids, epochs))
+            epochs = {row["id"]: row["epoch"] for row in claimed}
+            return await read_works(self._pool, self._queue, worker_id, epochs)
 
     async def _claim(
         self, statement: str, worker_id: UUID, *found: object

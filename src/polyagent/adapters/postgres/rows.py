@@ -1,6 +1,5 @@
 """From rows to the domain: columns that hold JSON are decoded straight into its Structs."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -71,11 +70,8 @@ def messages_of(text: str) -> tuple[Message, ...]:
     return tuple(row.message() for row in _message_rows(text))
 
 
-def works_of(rows: Sequence[asyncpg.Record]) -> list[Work]:
-    return [_work(row) for row in rows]
-
-
-def _work(row: asyncpg.Record) -> Work:
+def work_of(row: asyncpg.Record) -> Work:
+    """Raises `msgspec.DecodeError` for what another version wrote."""
     run = run_of(row["run"])
     return Work(
         lease=Lease(run.id, row["epoch"], row["owner"]),

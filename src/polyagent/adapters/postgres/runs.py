@@ -19,9 +19,8 @@ from polyagent.adapters.postgres.rows import (
     run_of,
     session_of,
     summary_of,
-    works_of,
 )
-from polyagent.adapters.postgres.sql_journal import WORK
+from polyagent.adapters.postgres.works import read_works
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import AgentType
 from polyagent.domain.chat import no_agent
@@ -172,8 +171,8 @@ class PostgresRuns:
 
     async def _work(self, run_id: UUID, worker_id: UUID | None) -> Work | None:
         """Read what this worker goes on from if the run is its own, by admission."""
-        rows = await self._pool.fetch(WORK, worker_id, [run_id], [1])
-        return next(iter(works_of(rows)), None)
+        works = await read_works(self._pool, self._queue, worker_id, {run_id: 1})
+        return next(iter(works), None)
 
     async def get(self, actor: Actor, run_id: UUID) -> Run:
         with translated():

@@ -1,5 +1,6 @@
 """Statements of those who execute runs: `PostgresJournal`. The order of locks is told in sql_runs.py."""
 
+from polyagent.adapters.postgres.sql_endings import ENDINGS
 from polyagent.adapters.postgres.sql_json import (
     EVENT,
     MESSAGES,
@@ -16,7 +17,7 @@ _OF_TALK = """(session_id = r.session_id
 
 # 1 worker, 2 runs, 3 their epochs
 WORK = f"""
-SELECT {RUN} AS run, r.epoch, r.owner, r.workspace_id, r.user_id, r.spec::text,
+SELECT r.id, {RUN} AS run, r.epoch, r.owner, r.workspace_id, r.user_id, r.spec::text,
     (
         SELECT {EVENT}::text FROM run_events e
         WHERE e.run_id = r.id AND e.seq = r.epoch::bigint * 10000000 + 1
@@ -32,6 +33,24 @@ SELECT {RUN} AS run, r.epoch, r.owner, r.workspace_id, r.user_id, r.spec::text,
 FROM unnest($2::uuid[], $3::integer[]) AS mine(id, epoch)
 JOIN runs r ON r.id = mine.id AND r.epoch = mine.epoch AND r.owner = $1 AND r.status = 'running'
 ORDER BY r.priority DESC, r.seq
+"""  # noqa: S608  # pieces of our own, values are bound
+
+# 1 run, 2 epoch, 3 its error. Its claim wrote the last event.
+FAIL = f"""
+WITH s AS (
+    SELECT s.id FROM sessions s JOIN runs r ON r.session_id = s.id WHERE r.id = $1
+    FOR NO KEY UPDATE OF s
+), r AS (
+    UPDATE runs r SET
+        status = 'failed', owner = NULL, finished_at = now(), error = $3::text::jsonb,
+        spec = {SPEC_KEPT}
+    FROM (SELECT) AS nothing LEFT JOIN s ON true
+    WHERE r.id = $1 AND r.epoch = $2 AND r.status = 'running'
+    RETURNING r.*
+), ended AS (
+    SELECT id, epoch::bigint * 10000000 + 1 AS last_seq, 'run.failed' AS type, error AS data FROM r
+), {ENDINGS}
+SELECT next_queued(session_id)::text FROM r
 """  # noqa: S608  # pieces of our own, values are bound
 
 # 1 run, 2 epoch, 3 StepRecord as JSON
