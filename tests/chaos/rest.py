@@ -78,9 +78,10 @@ async def at_rest(database_url: str) -> Rest:
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute("SET search_path TO polyagent")
-        await connection.set_type_codec(
-            "jsonb", schema="pg_catalog", encoder=str, decoder=msgspec.json.decode
-        )
+        for kind in ("json", "jsonb"):
+            await connection.set_type_codec(
+                kind, schema="pg_catalog", encoder=str, decoder=msgspec.json.decode
+            )
         runs = msgspec.convert(_dicts(await connection.fetch(RUNS)), list[RunRow])
         told = msgspec.convert(_dicts(await connection.fetch(EVENTS)), list[EventRow])
         calls = msgspec.convert(_dicts(await connection.fetch(CALLS)), list[CallRow])
