@@ -61,6 +61,7 @@ class Stage:
             "POLYAGENT_LIMITS__ADDRESS_REQUESTS": str(UNLIMITED),
             "POLYAGENT_LIMITS__USER_REQUESTS": str(UNLIMITED),
             "POLYAGENT_LIMITS__USER_RUNS": str(UNLIMITED),
+            "POLYAGENT_LIMITS__STREAMS": str(UNLIMITED),
             "BENCH_PROFILE": str(self.profile),
         }
 
