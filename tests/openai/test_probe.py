@@ -1,19 +1,29 @@
 """What is learned of a service without a token, and when."""
 
 import asyncio
+import socket
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
+from polyagent.adapters.openai.breaker import FAILURES
 from polyagent.adapters.openai.prober import probing
 from polyagent.domain.agent import ModelSettings
 from polyagent.domain.chat import TextPart
 from polyagent.domain.errors import ModalityUnsupported
 from polyagent.ports.models import Models
+from polyagent.settings import Ai, AiService
 from tests.model_service import ModelService
-from tests.openai.caller import TOOL, answer, ask, caller
+from tests.openai.caller import TOOL, answer, ask, caller, callers
 from tests.openai.test_adapting import IMAGE, WANTED, seen
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def until(reached: Callable[[], bool]) -> None:
@@ -32,6 +42,25 @@ async def test_the_services_are_looked_at_on_the_start_and_again() -> None:
             await until(lambda: service.listings + service.embeddings >= 2)
 
         assert not service.requests
+
+
+async def test_a_service_that_falls_silent_after_a_probe_is_asked_again_once_it_is_back() -> None:
+    port = free_port()
+    async with ModelService() as spare, AsyncExitStack() as first:
+        service = await first.enter_async_context(ModelService(port=port))
+        ai = Ai(url=service.url, model="scripted", services=(AiService(url=spare.url),), retries=0)
+        async with callers(ai) as models, probing(models, 3600, 0.01):
+            await until(lambda: service.listings > 0)
+            await first.aclose()
+            for _ in range(FAILURES):
+                await answer(models, ask("say hi"))
+            assert models.is_one_away
+
+            async with ModelService(port=port) as back:
+                await until(lambda: not models.is_one_away)
+                await answer(models, ask("say back"))
+
+                assert back.calls["say back"] == 1
 
 
 async def test_a_service_that_is_away_holds_up_nothing(nowhere: str) -> None:

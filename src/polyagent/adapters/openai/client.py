@@ -60,6 +60,11 @@ class OpenAIModels:
         found = await asyncio.gather(*(service.health() for service in self._services))
         return found[0] if len(found) == 1 else _together(found)
 
+    @property
+    def is_one_away(self) -> bool:
+        """Whether a service is known to be silent: no call goes to it until a probe was answered."""
+        return any(service.is_away for service in self._services)
+
     async def probe(self) -> bool:
         """Look at what the services can do; False if one of them does not answer."""
         return all(await asyncio.gather(*(service.probe() for service in self._services)))

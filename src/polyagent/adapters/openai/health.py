@@ -54,7 +54,7 @@ class Health:
     async def probe(self) -> bool:
         """Look at the list, and once at whether embeddings are made; False if the service does not answer."""
         try:
-            await self._catalogue.listing_of_the_last(FRESH_S)
+            await self._catalogue.look(FRESH_S)
             if self._embeds is None and not is_packaged(await self._catalogue.name(None)):
                 self._embeds = await self._makes_embeddings()
         except ModelServiceUnavailable:

@@ -10,9 +10,11 @@ AGAIN_S = 5.0  # while a service is away
 
 
 @asynccontextmanager
-async def probing(models: OpenAIModels, every_s: float) -> AsyncIterator[None]:
+async def probing(
+    models: OpenAIModels, every_s: float, again_s: float = AGAIN_S
+) -> AsyncIterator[None]:
     """Probe beside what happens in the block, which waits for nothing."""
-    task = asyncio.create_task(_probe(models, every_s))
+    task = asyncio.create_task(_probe(models, every_s, min(every_s, again_s)))
     try:
         yield
     finally:
@@ -21,7 +23,14 @@ async def probing(models: OpenAIModels, every_s: float) -> AsyncIterator[None]:
             await task
 
 
-async def _probe(models: OpenAIModels, every_s: float) -> None:
+async def _probe(models: OpenAIModels, every_s: float, again_s: float) -> None:
+    due_at = _now()
     while True:
-        all_answer = await models.probe()
-        await asyncio.sleep(every_s if all_answer else min(every_s, AGAIN_S))
+        if models.is_one_away or _now() >= due_at:
+            all_answer = await models.probe()
+            due_at = _now() + (every_s if all_answer else again_s)
+        await asyncio.sleep(again_s)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -21,6 +21,7 @@ from polyagent.settings import Ai
 FRESH_S = 300.0
 RETRY_S = 10.0  # an old listing serves so long before a service that was away is asked again
 LIMIT_S = 10.0
+NEVER = -1.0  # no listing is younger
 MAX_LISTING_BYTES = 16 * 1024 * 1024
 NAMES_SHOWN = 10
 UNNAMED = "default"  # for services that list no models: most of those take any name
@@ -90,6 +91,10 @@ class Catalogue:
             if self._listing is None:
                 raise
             return self._listing
+
+    async def look(self, max_age_s: float) -> None:
+        """Ask for the list if it is old, or calls were not answered: it shows when they will be again."""
+        await self.listing_of_the_last(NEVER if self._breaker.is_open else max_age_s)
 
     async def listing_of_the_last(self, max_age_s: float) -> Listing:
         """Ask for the list unless it is known and young; callers who meet share the request and its failure."""

@@ -1,6 +1,5 @@
 """Tokens spent, as services tell it and as we guess it."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,6 +24,10 @@ _FIELDS = {
 }
 
 
+MOST_TOKENS = 1_000_000_000
+"""Of one call: what is said beyond it is nonsense, and counts as not said."""
+
+
 class Totals:
     """The newest valid value of each field: what a service repeats is a running total, never a summand."""
 
@@ -35,7 +38,7 @@ class Totals:
         if not isinstance(told, dict):
             return
         for field, value in _fields(told):
-            if isinstance(value, int | float) and math.isfinite(value) and value >= 0:
+            if isinstance(value, int | float) and 0 <= value <= MOST_TOKENS:
                 self._newest[field] = int(value)
 
     def usage(self) -> Usage | None:

@@ -1,7 +1,7 @@
 """The port Events between processes: live logs in memory, told to the others through Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from polyagent.ports.events import Feed, LiveLogs
 from polyagent.ports.runs import Runs
 
 CANCELLED = b"polyagent:cancelled"
+CANCEL_AGAIN_S = 1.0
 
 
 class RedisEvents:
@@ -57,9 +58,7 @@ class RedisEvents:
         try:
             yield
         finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await _ended(loops)
             await self._publisher.send()
             await self._wire.aclose()
 
@@ -109,3 +108,12 @@ class RedisEvents:
     def _tell_cancelled(self, run_id: UUID) -> None:
         for listener in self._listeners:
             listener(run_id)
+
+
+async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they end: what they await may swallow a cancellation that meets its own timeout."""
+    left: Collection[asyncio.Task[None]] = tasks
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
