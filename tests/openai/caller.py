@@ -22,6 +22,7 @@ from polyagent.domain.model import (
     ThoughtDelta,
 )
 from polyagent.domain.tool import Tool
+from polyagent.ports.clock import Clock
 from polyagent.ports.models import Models
 from polyagent.settings import Ai
 
@@ -54,7 +55,7 @@ async def caller(
 
 
 @asynccontextmanager
-async def callers(ai: Ai, clock: HastyClock | None = None) -> AsyncIterator[OpenAIModels]:
+async def callers(ai: Ai, clock: Clock | None = None) -> AsyncIterator[OpenAIModels]:
     clock = clock or HastyClock()
     services = [Service(each, Address.parse(each.url or ""), clock) for each in ai.each()]
     try:

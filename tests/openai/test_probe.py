@@ -10,6 +10,7 @@ import pytest
 
 from polyagent.adapters.openai.breaker import FAILURES
 from polyagent.adapters.openai.prober import probing
+from polyagent.adapters.system.clock import SystemClock
 from polyagent.domain.agent import ModelSettings
 from polyagent.domain.chat import TextPart
 from polyagent.domain.errors import ModalityUnsupported
@@ -49,7 +50,7 @@ async def test_a_service_that_falls_silent_after_a_probe_is_asked_again_once_it_
     async with ModelService() as spare, AsyncExitStack() as first:
         service = await first.enter_async_context(ModelService(port=port))
         ai = Ai(url=service.url, model="scripted", services=(AiService(url=spare.url),), retries=0)
-        async with callers(ai) as models, probing(models, 3600, 0.01):
+        async with callers(ai, SystemClock()) as models, probing(models, 3600, 0.01):
             await until(lambda: service.listings > 0)
             await first.aclose()
             for _ in range(FAILURES):

@@ -164,6 +164,17 @@ async def test_a_request_that_no_window_holds_fails_and_the_session_goes_on() ->
         assert end.code == "context_exceeded"
 
 
+async def test_a_request_that_is_too_long_by_far_is_not_even_sent() -> None:
+    models = Rememberer(window=1_000_000)
+    async with living(models=models) as world:
+        run = (await world.asks("x" * 100_000)).run
+        end = (await world.story(run))[-1]
+
+        assert isinstance(end, RunFailed)
+        assert end.code == "context_exceeded"
+        assert models.prompts == []
+
+
 async def talks_on(world: World, before: Run, text: str) -> list[Run]:
     run = (await world.asks(text, session_id=before.session_id)).run
     assert isinstance((await world.story(run))[-1], RunCompleted)

@@ -52,11 +52,15 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a model; `window_tokens` holds prompt and answer. `demonstration`: the packaged local one."""
+    """What is known of a model; `window_tokens` holds prompt and answer. `demonstration`: the packaged local one.
+
+    `window_guessed`: nobody has told how large it is.
+    """
 
     name: str
     service: str
     window_tokens: int
+    window_guessed: bool = False
     tools: bool = True
     images: bool | None = None
     demonstration: bool = False

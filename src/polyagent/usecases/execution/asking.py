@@ -10,7 +10,7 @@ from polyagent.domain.context import (
     tools_cost,
     without_images,
 )
-from polyagent.domain.errors import LimitReached
+from polyagent.domain.errors import ContextExceeded, LimitReached
 from polyagent.domain.model import (
     DEFAULT_WINDOW_TOKENS,
     ModelInfo,
@@ -26,6 +26,7 @@ from polyagent.usecases.execution.state import State
 ANSWER_TOKENS = 1024
 DEMONSTRATION_TOKENS = 512
 LEAST_TOKENS = 64
+SURELY = 0.6  # a text has hardly fewer tokens than so many of the estimated ones
 
 
 class Asking:
@@ -91,6 +92,17 @@ class Asking:
             settings=msgspec.structs.replace(spec.settings, max_output_tokens=self._most_tokens()),
             response_format=spec.response_format,
         )
+
+    def require_room(self, prompt: Prompt) -> None:
+        """Raise `ContextExceeded` for what cannot fit by far: some services cut such a prompt in silence."""
+        info = self._info
+        if info is None or info.window_guessed:
+            return
+        thought = prompt_cost(prompt.messages) + tools_cost(prompt.tools)
+        if thought * SURELY > info.window_tokens:
+            raise ContextExceeded(
+                f"The prompt has about {thought} tokens, the model's window {info.window_tokens}."
+            )
 
     def _messages(self) -> tuple[PromptMessage, ...]:
         run, spec = self._run, self._run.work.spec

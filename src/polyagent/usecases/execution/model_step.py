@@ -89,6 +89,7 @@ class ModelStep:
         while True:
             prompt = ask.prompt()
             try:
+                ask.require_room(prompt)
                 finished = await self._listen(run, ask.draft, prompt)
             except (ModelServiceRefused, ModelServiceBroken) as error:
                 await self._mend(run, ask, error)

@@ -153,16 +153,12 @@ class Catalogue:
         """Return what is known of a model: configured, learned from refusals, listed."""
         packaged = is_packaged(name)
         told, habits = listing.of(name), self.habits(name)
-        window = (
-            self._settings.context_tokens
-            or self._windows.get(name)
-            or told.window_tokens
-            or DEFAULT_WINDOW_TOKENS
-        )
+        window = self._settings.context_tokens or self._windows.get(name) or told.window_tokens
         return ModelInfo(
             name=name,
             service=self._host,
-            window_tokens=window,
+            window_tokens=window or DEFAULT_WINDOW_TOKENS,
+            window_guessed=window is None,
             tools=not packaged and habits.takes_tools,
             images=False if packaged or not habits.takes_images else told.images,
             demonstration=packaged,
