@@ -10,12 +10,21 @@ import nox
 
 SUITES = {
     "unit": ["tests/unit"],
-    "contract": ["tests/contract", "tests/postgres", "tests/redis", "tests/openai", "tests/worker"],
+    "contract": [
+        *("tests/contract", "tests/postgres", "tests/redis"),
+        *("tests/openai", "tests/web", "tests/worker"),
+    ],
     "api": ["tests/api"],
     "e2e": ["tests/e2e"],
     "docs": ["tests/docs"],
 }
-PARALLEL = {"unit", "contract", "api"}  # the others start servers of their own
+TWO = ("-n", "2")
+SIDE_BY_SIDE = {
+    "unit": TWO,
+    "contract": TWO,
+    "api": TWO,
+    "e2e": (*TWO, "--dist", "loadfile"),  # tests of one file share their servers
+}
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -113,7 +122,7 @@ def tests(session: nox.Session, suite: str) -> None:
         "-m",
         "pytest",
         *SUITES[suite],
-        *(("-n", "2") if suite in PARALLEL else ()),
+        *SIDE_BY_SIDE.get(suite, ()),
         *session.posargs,
         env={"COVERAGE_FILE": str(Path.cwd() / f".coverage.{session.python}.{suite}")},
     )
