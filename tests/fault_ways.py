@@ -15,6 +15,7 @@ from polyagent.domain.errors import (
     StoreUnavailable,
     ToolFailed,
     Unauthenticated,
+    Unavailable,
 )
 from polyagent.domain.health import Component
 from polyagent.domain.limit import Bucket, Standing
@@ -24,6 +25,7 @@ from polyagent.ports.clock import Clock
 from polyagent.ports.console import Console
 from polyagent.ports.events import Events, Feed, LiveLogs
 from polyagent.ports.executor import Control, Executor
+from polyagent.ports.failures import LoginFailures
 from polyagent.ports.health import Probe
 from polyagent.ports.journal import Journal
 from polyagent.ports.limits import Places, Rates
@@ -34,12 +36,23 @@ from polyagent.ports.runs import Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.search import Search
 from polyagent.ports.signals import Signals
-from polyagent.ports.store import Accounts, Agents, Sessions, Store, Transaction
+from polyagent.ports.standing import Standing as Credentials
+from polyagent.ports.store import (
+    Accounts,
+    Agents,
+    ApiKeys,
+    AuditLog,
+    Families,
+    Identities,
+    Sessions,
+    Store,
+    Transaction,
+)
 from polyagent.ports.telemetry import Exposition, Meter
 from polyagent.ports.tickets import Tickets
 from polyagent.ports.tools import Tools
 from polyagent.ports.upkeep import Upkeep
-from polyagent.ports.vault import Passwords, TokenRing
+from polyagent.ports.vault import ForeignTokens, Passwords, TokenRing
 
 
 class Raises(msgspec.Struct, frozen=True):
@@ -88,6 +101,7 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Backlog: _all(AWAY, "page depth"),
     KeptAnswers: _all(AWAY, "begin renew keep release"),
     Upkeep: _all(AWAY, "sweep"),
+    LoginFailures: _all(NeverFails("it counts in memory while Redis is away"), "of add clear"),
     Tickets: _all(Raises(QueueUnavailable), "put take"),
     Rates: _all(Answers(Standing(Bucket("user", "somebody", 600), 600, 0.0)), "take")
     | _all(LOST, "give_back"),
@@ -103,9 +117,15 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Runs: _all(AWAY, "ground admit replayed get list events cancel tails journaled latest"),
     Schemas: _all(NeverFails("it computes"), "require_sound misfit"),
     Search: _all(Raises(ToolFailed), "__call__"),
-    Accounts: _all(AWAY, "add by_id by_login list logged_in set_password is_empty"),
+    Accounts: _all(AWAY, "add by_id by_login list logged_in change delete set_password"),
     Agents: _all(AWAY, "add get list change delete versions at_version"),
     Sessions: _all(AWAY, "get list change delete messages fork"),
+    Families: _all(AWAY, "add rotate rotated revoke_reused revoke revoke_all"),
+    ApiKeys: _all(AWAY, "add list delete"),
+    Identities: _all(AWAY, "find add"),
+    ForeignTokens: _all(Raises(Unavailable), "verify"),
+    AuditLog: _all(AWAY, "add list"),
+    Credentials: _all(AWAY, "of key"),
     Transaction: {},
     Store: _all(AWAY, "begin"),
     Meter: _all(NeverFails("it counts in memory"), "run_ended tokens_used first_token watch"),

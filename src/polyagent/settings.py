@@ -159,10 +159,26 @@ class Ai(Section, frozen=True):
         return msgspec.structs.replace(self, services=(), **told)
 
 
+class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who else's tokens are good. `roles`: from what `role_claim` says to a role of ours."""
+
+    issuer: Annotated[str, Meta(min_length=1)]
+    audience: Annotated[str, Meta(min_length=1)]
+    jwks_url: HttpUrl
+    role_claim: str | None = None
+    roles: dict[str, Literal["viewer", "member", "admin"]] = {}
+
+
 class Auth(Section, frozen=True):
     jwt_secret: str | None = None
+    jwt_secret_previous: tuple[str, ...] = ()
+    jwt_secret_file: str | None = None
+    issuers: tuple[Issuer, ...] = ()
     access_token_s: Annotated[int, Meta(ge=60, le=86_400)] = 600
     leeway_s: Annotated[int, Meta(ge=0, le=300)] = 60
+    refresh_lifetime_s: Annotated[float, Meta(ge=60, le=31_536_000)] = 2_592_000
+    refresh_idle_s: Annotated[float, Meta(ge=60, le=31_536_000)] = 604_800
+    refresh_grace_s: Annotated[float, Meta(ge=0, le=60)] = 0
     registration: Literal["open", "closed"] = "closed"
 
 

@@ -16,7 +16,15 @@ from tests.api.front import error_of
 from tests.api.house import SECRET, House
 
 PUBLIC = {
-    *("/api/v1/users/login", "/health", "/health/live", "/health/ready", "/metrics"),
+    *(
+        "/api/v1/users/register",
+        "/api/v1/users/login",
+        "/api/v1/users/refresh",
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+    ),
     *("/problems/{code:str}", "/openapi.json", "/docs", "/docs/assets/{file_path:path}"),
 }
 
@@ -127,7 +135,7 @@ async def test_a_token_with_its_own_signature_is_good_and_one_of_another_secret_
 
 async def test_alg_none_is_refused(house: House) -> None:
     claims, header = await _claims(house)
-    token = jwt.encode(claims, None, "none", headers={**header, "alg": "none"})
+    token = jwt.encode(claims, "", "none", headers={**header, "alg": "none"})
 
     answer = await house.nobody.with_token(token).get("/api/v1/users/profile")
 

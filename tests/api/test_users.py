@@ -1,7 +1,10 @@
 """Users: made by administrators, logging in, reading who they are."""
 
+from hashlib import sha256
+
 import pytest
 
+from polyagent.ports.failures import LoginFailures
 from tests.api.house import House, without
 
 EVE = {"username": "eve", "email": "Eve@house.example", "password": "correct horse"}
@@ -76,6 +79,74 @@ async def test_a_line_end_is_no_part_of_a_name(house: House, field: str) -> None
     answer = await house.root.post("/api/v1/users", {**EVE, field: f"{EVE[field]}\n"})
 
     answer.as_problem(400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("username", "x" * 10_000),
+        ("email", f"{'x' * 10_000}@house.example"),
+        ("password", "x" * 10_000),
+        ("username", "ad\u200bmin"),
+        ("email", "e\u200bve@house.example"),
+        ("username", "\u3164"),
+    ],
+)
+async def test_names_that_are_too_long_or_not_seen_are_refused(
+    house: House, field: str, value: str
+) -> None:
+    answer = await house.root.post("/api/v1/users", {**EVE, field: value})
+
+    problem = answer.as_problem(400, "invalid_request")
+    assert problem["errors"][0]["pointer"] == f"#/{field}"
+
+
+async def test_a_name_in_full_width_letters_is_the_same_name(house: House) -> None:
+    await house.root.post("/api/v1/users", EVE)
+    wide = "\uff25\uff36\uff25"
+
+    again = await house.root.post(
+        "/api/v1/users", {**EVE, "username": wide, "email": "other@house.example"}
+    )
+    login = await house.nobody.post(
+        "/api/v1/users/login", {"username": wide, "password": EVE["password"]}
+    )
+
+    again.as_problem(409, "name_taken")
+    assert login.status == 200
+
+
+async def test_a_password_in_another_composition_is_the_same_password(house: House) -> None:
+    await house.root.post("/api/v1/users", {**EVE, "password": "caf\u00e9 au lait"})
+
+    login = await house.nobody.post(
+        "/api/v1/users/login", {"username": "eve", "password": "cafe\u0301 au lait"}
+    )
+
+    assert login.status == 200
+
+
+async def test_a_common_password_is_refused(house: House) -> None:
+    answer = await house.root.post("/api/v1/users", {**EVE, "password": "Password123"})
+
+    answer.as_problem(400, "password_common")
+
+
+@pytest.mark.parametrize("name", ["eve", "nobody"])
+async def test_after_many_failures_a_login_is_limited_whoever_it_names(
+    house: House, name: str
+) -> None:
+    await house.root.post("/api/v1/users", EVE)
+    failures = await house.container.get(LoginFailures)
+    for _ in range(20):
+        await failures.add(sha256(f"name:{name}".encode()).hexdigest())
+
+    answer = await house.nobody.post(
+        "/api/v1/users/login", {"username": name.upper(), "password": EVE["password"]}
+    )
+
+    answer.as_problem(429, "rate_limited")
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
 async def test_a_role_cannot_be_smuggled_into_a_login(house: House) -> None:

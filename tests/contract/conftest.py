@@ -13,6 +13,7 @@ from polyagent.adapters.system.provider import SystemProvider
 from polyagent.ports.clock import Clock
 from polyagent.ports.queue import Queue
 from polyagent.ports.runs import Runs
+from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
 from polyagent.settings import Database, Limits
 from tests.contract.office import Office
@@ -53,6 +54,12 @@ async def tenant(container: AsyncContainer, database: Database) -> Tenant:
         await connection.execute(sql, tenant.id, str(tenant.id))
         await connection.close()
     return tenant
+
+
+@pytest.fixture
+async def standing(container: AsyncContainer) -> Standing:
+    found: Standing = await container.get(Standing)
+    return found
 
 
 @pytest.fixture

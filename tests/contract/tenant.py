@@ -1,6 +1,7 @@
 """The vocabulary of the contract tests: a workspace, and what people do in it."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -27,6 +28,9 @@ class Tenant:
         self.store = store
         self.runs = runs
         self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock.now()
 
     def account(self, username: str, *, role: Role = "member", email: str | None = None) -> Account:
         now = self._clock.now()

@@ -24,8 +24,8 @@ from polyagent.domain.page import PageAsk
 from polyagent.domain.run import Answer
 from polyagent.ports.models import Models
 from polyagent.settings import Settings
-from polyagent.usecases.accounts import ManageAccounts
 from polyagent.usecases.agents import ManageAgents
+from polyagent.usecases.profile import ManageProfile
 from polyagent.usecases.sessions import ManageSessions
 from tests.e2e.processes import eventually, in_time, users_of
 
@@ -106,7 +106,7 @@ async def test_it_has_a_first_user_agents_and_own_tools(place: Path) -> None:
         return f"Order {number} is on its way."
 
     async with embedded(shop, data_dir=place) as app:
-        profile = await (await app.get(ManageAccounts)).profile(app.actor)
+        profile = await (await app.get(ManageProfile)).get(app.actor)
         agents = await app.get(ManageAgents)
         names = {agent.name for agent in (await agents.list(app.actor, PageAsk())).items}
         clerk = await agents.create(app.actor, NewAgent(name="clerk", tools=("order_status",)))

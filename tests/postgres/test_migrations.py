@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from polyagent.adapters.postgres import migrate
+from polyagent.adapters.postgres.account_tables import AuditRow
 from polyagent.adapters.postgres.pool import connect_args
-from polyagent.adapters.postgres.tables import WorkspaceRow
 from polyagent.domain.account import DEFAULT_WORKSPACE
 from polyagent.domain.errors import MigrationImpossible
 from polyagent.settings import Database
@@ -132,7 +132,7 @@ def test_a_server_that_is_too_old_is_refused() -> None:
 
 def _differences(connection: Connection) -> Any:
     context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-    return compare_metadata(context, WorkspaceRow.metadata)
+    return compare_metadata(context, AuditRow.metadata)
 
 
 async def _fetch(url: str, statement: str) -> list[asyncpg.Record]:

@@ -8,11 +8,14 @@ from typing import Any, TypeVar
 
 from polyagent.adapters.cli.product import Container
 from polyagent.adapters.memory.clock import ManualClock
+from polyagent.adapters.memory.failures import MemoryLoginFailures
+from polyagent.adapters.memory.standing import MemoryStanding
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.vault.passwords import Argon2Passwords
+from polyagent.adapters.vault.secrets import SigningSecrets
 from polyagent.adapters.vault.tokens import JwtRing
-from polyagent.domain.account import Login
+from polyagent.domain.account import Login, LoginPolicy
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.finding import Finding, ok
 from polyagent.domain.selftest import (
@@ -30,7 +33,11 @@ from polyagent.domain.startup import Prepared, Started
 from polyagent.domain.tool import Tool
 from polyagent.ports.console import Console, UpOptions
 from polyagent.settings import Settings
-from polyagent.usecases.accounts import LogIn, ManageAccounts
+from polyagent.usecases.accounts import ManageAccounts
+from polyagent.usecases.audit import Audit
+from polyagent.usecases.login import LogIn
+from polyagent.usecases.trust import Trust
+from polyagent.usecases.verify_password import PasswordCheck
 
 T = TypeVar("T")
 
@@ -181,11 +188,18 @@ class FakeProduct:
 class FakeContainer:
     def __init__(self, state: State) -> None:
         clock = ManualClock()
-        vault = (Argon2Passwords(), JwtRing("s" * 32, 600, 60, clock), clock)
+        vault = (
+            Argon2Passwords(),
+            JwtRing(SigningSecrets(["s" * 32], None), 600, 60, clock),
+            clock,
+        )
         store = MemoryStore(state, clock)
+        policy, trust = LoginPolicy(), Trust(MemoryStanding(state, clock), clock)
+        audit = Audit(store, clock)
+        check = PasswordCheck(vault[0], MemoryLoginFailures(clock), clock)
         self._made: dict[Any, Any] = {
-            ManageAccounts: ManageAccounts(store, *vault),
-            LogIn: LogIn(store, *vault),
+            ManageAccounts: ManageAccounts(store, *vault, policy, trust, audit),
+            LogIn: LogIn(store, check, vault[1], clock, policy, audit),
         }
 
     async def get(self, dependency: type[T], /) -> T:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +19,13 @@ from hypothesis import strategies as st
 from polyagent.adapters.memory.clock import START, ManualClock
 from polyagent.adapters.memory.provider import ManualClockProvider
 from polyagent.adapters.vault.provider import VaultProvider
+from polyagent.adapters.vault.secrets import SigningSecrets
 from polyagent.adapters.vault.tokens import MAX_VERIFIED, JwtRing
+from polyagent.app.ground import settled
 from polyagent.domain.errors import Invalid, TokenExpired, Unauthenticated
 from polyagent.domain.ids import new_id
 from polyagent.ports.vault import TokenRing
-from polyagent.settings import Auth
+from polyagent.settings import Auth, Database, Redis, Settings, SettingsError
 
 SECRET = "a secret of more than thirty-two bytes"
 LIFETIME_S, LEEWAY_S = 600, 60
@@ -31,7 +34,7 @@ USER = new_id()
 
 
 def a_ring(clock: ManualClock, secret: str = SECRET) -> JwtRing:
-    return JwtRing(secret, LIFETIME_S, LEEWAY_S, clock)
+    return JwtRing(SigningSecrets([secret], None), LIFETIME_S, LEEWAY_S, clock)
 
 
 RING = a_ring(ManualClock())
@@ -260,6 +263,73 @@ def test_a_secret_counts_in_bytes() -> None:
     ring = a_ring(ManualClock(), "é" * 16)
 
     assert ring.verify(ring.issue(USER, 1)[0]).user_id == USER
+
+
+def rewritten(file: Path, *secrets: str) -> None:
+    """Put another file in its place, as editors and Kubernetes do."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text("\n".join(secrets) + "\n")
+    fresh.replace(file)
+
+
+def test_keys_are_rotated_while_rings_are_in_use(tmp_path: Path) -> None:
+    file, old, new = tmp_path / "secrets", "o" * 32, "n" * 32
+    rewritten(file, old)
+    here, there = (
+        JwtRing(SigningSecrets([], file), LIFETIME_S, LEEWAY_S, ManualClock()) for _ in range(2)
+    )
+    before, _ = here.issue(USER, 1)
+    there.verify(before)
+
+    rewritten(file, new, old)
+    after, _ = here.issue(USER, 1)
+
+    assert jwt.get_unverified_header(after)["kid"] != jwt.get_unverified_header(before)["kid"]
+    assert there.verify(after).user_id == there.verify(before).user_id == USER
+    rewritten(file, new)
+    assert there.verify(after).user_id == USER
+    with refused():
+        there.verify(before)
+
+
+@pytest.mark.parametrize("content", ["", "short", None])
+def test_a_file_that_goes_wrong_changes_nothing(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "secrets"
+    rewritten(file, SECRET)
+    ring = JwtRing(SigningSecrets([], file), LIFETIME_S, LEEWAY_S, ManualClock())
+    token, _ = ring.issue(USER, 1)
+
+    if content is None:
+        file.unlink()
+    else:
+        rewritten(file, content)
+
+    assert ring.verify(token).user_id == USER
+
+
+@pytest.mark.parametrize("content", [None, "", "short"])
+def test_a_process_does_not_start_with_a_file_that_is_wrong(
+    tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "secrets"
+    if content is not None:
+        file.write_text(content)
+    settings = Settings(
+        database=Database(url="postgresql://127.0.0.1/x"),
+        redis=Redis(url="redis://127.0.0.1/0"),
+        auth=Auth(jwt_secret_file=str(file)),
+    )
+
+    with pytest.raises(SettingsError):
+        settled(settings)
+
+
+def test_previous_secrets_are_good_and_sign_no_more() -> None:
+    before, _ = a_ring(ManualClock(), "o" * 32).issue(USER, 1)
+    ring = JwtRing(SigningSecrets([SECRET, "o" * 32], None), LIFETIME_S, LEEWAY_S, ManualClock())
+
+    assert ring.verify(before).user_id == USER
+    assert a_ring(ManualClock()).verify(ring.issue(USER, 1)[0]).user_id == USER
 
 
 def test_the_ring_is_made_from_the_settings() -> None:

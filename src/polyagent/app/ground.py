@@ -57,7 +57,8 @@ def _with_model(settings: Settings) -> Settings:
 
 def with_secret(settings: Settings, *, joined: bool) -> Settings:
     """Return settings with the secret of the data directory, if they have none and it is `joined`."""
-    if settings.auth.jwt_secret is not None:
+    if settings.auth.jwt_secret is not None or settings.auth.jwt_secret_file is not None:
+        _require_good_secrets(settings)
         return settings
     if not joined:
         raise SettingsError(
@@ -68,3 +69,13 @@ def with_secret(settings: Settings, *, joined: bool) -> Settings:
     secret = DataDir(data_dir(settings)).secret("jwt.secret")
     auth = msgspec.structs.replace(settings.auth, jwt_secret=secret)
     return msgspec.structs.replace(settings, auth=auth)
+
+
+def _require_good_secrets(settings: Settings) -> None:
+    from polyagent.adapters.vault.secrets import SigningSecrets
+    from polyagent.domain.errors import Invalid
+
+    try:
+        SigningSecrets.of(settings.auth)
+    except Invalid as error:
+        raise SettingsError(error.detail) from error

@@ -2,20 +2,29 @@
 
 from dishka import Provider, Scope, from_context, provide
 
+from polyagent.domain.account import LoginPolicy
 from polyagent.domain.image import ImageLimits
 from polyagent.domain.run import RunDefaults
 from polyagent.settings import Ai, Auth, Database, Limits, Redis, Server, Settings, Tools
-from polyagent.usecases.accounts import Authenticate, LogIn, ManageAccounts
+from polyagent.usecases.accounts import ManageAccounts
 from polyagent.usecases.agents import ManageAgents
 from polyagent.usecases.answers import AnswerOnce
+from polyagent.usecases.api_keys import ManageApiKeys
+from polyagent.usecases.audit import Audit
+from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.completions import FindModels, SendCompletion
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.login import LogIn, LogOut, RefreshLogin
+from polyagent.usecases.profile import ManageProfile
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.sessions import ManageSessions
 from polyagent.usecases.tickets import ManageTickets
 from polyagent.usecases.tools import UseTools
+from polyagent.usecases.trust import Trust
+from polyagent.usecases.verify_password import PasswordCheck
+from polyagent.usecases.welcome import WelcomeStranger
 
 
 class SettingsProvider(Provider):
@@ -56,7 +65,15 @@ class SettingsProvider(Provider):
 class UseCaseProvider(Provider):
     scope = Scope.APP
 
+    password_check = provide(PasswordCheck)
     log_in = provide(LogIn)
+    refresh_login = provide(RefreshLogin)
+    log_out = provide(LogOut)
+    trust = provide(Trust)
+    audit = provide(Audit)
+    welcome = provide(WelcomeStranger)
+    profile = provide(ManageProfile)
+    api_keys = provide(ManageApiKeys)
     authenticate = provide(Authenticate)
     accounts = provide(ManageAccounts)
     agents = provide(ManageAgents)
@@ -70,6 +87,15 @@ class UseCaseProvider(Provider):
     tickets = provide(ManageTickets)
     execute = provide(ExecuteRun)
     answer_once = provide(AnswerOnce)
+
+    @provide
+    def login_policy(self, auth: Auth) -> LoginPolicy:
+        return LoginPolicy(
+            registration=auth.registration,
+            refresh_lifetime_s=auth.refresh_lifetime_s,
+            refresh_idle_s=auth.refresh_idle_s,
+            refresh_grace_s=auth.refresh_grace_s,
+        )
 
     @provide
     def defaults(self, limits: Limits) -> RunDefaults:

@@ -6,7 +6,12 @@ from typing import Any
 import yaml
 from msgspec import inspect
 
-SECRETS = frozenset({"ai.key", "ai.services.key", "auth.jwt_secret", "server.metrics_token"})
+SECRETS = frozenset(
+    {
+        *("ai.key", "ai.services.key", "server.metrics_token"),
+        *("auth.jwt_secret", "auth.jwt_secret_previous"),
+    }
+)
 MASK = "***"
 MAX_SHOWN = 80
 

@@ -7,7 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from polyagent.domain.errors import Forbidden, ScopeMissing
+from polyagent.domain.agent import merge
+from polyagent.domain.errors import Fault, Forbidden, Invalid, ScopeMissing
+from polyagent.domain.names import Email, Username
 
 DEFAULT_WORKSPACE = UUID("00000000-0000-7000-8000-000000000001")
 
@@ -16,6 +18,8 @@ UserStatus = Literal["active", "suspended"]
 Permission = Literal[
     "public",
     "profile",
+    "profile:write",
+    "keys",
     "chat",
     "agents:read",
     "agents:write",
@@ -28,9 +32,10 @@ Permission = Literal[
 ]
 
 _VIEWER: frozenset[Permission] = frozenset(
-    {"public", "profile", "chat", "agents:read", "documents:read", "tasks:read"}
+    {"public", "profile", "profile:write", "chat", "agents:read", "documents:read", "tasks:read"}
 )
 _MEMBER: frozenset[Permission] = _VIEWER | {
+    "keys",
     "agents:write",
     "documents:write",
     "tasks:write",
@@ -42,12 +47,10 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "admin": _MEMBER | {"admin"},
 }
 
-# Python's $ also stands before a last line end; readers of the OpenAPI document know no \Z
-_END = r"$(?!\n)"
-Username = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=rf"^[\w.@+-]+{_END}")]
-Email = Annotated[
-    str, msgspec.Meta(min_length=3, max_length=254, pattern=rf"^[^@\s]+@[^@\s]+{_END}")
-]
+OF_ANY_KEY: frozenset[Permission] = frozenset({"public", "profile"})
+OF_NO_KEY: frozenset[Permission] = frozenset({"profile:write", "keys"})
+"""What a stolen key must not lead to: another password, another email, more keys."""
+
 Password = Annotated[str, msgspec.Meta(min_length=8, max_length=128)]
 
 
@@ -72,8 +75,11 @@ class Actor(msgspec.Struct, frozen=True):
         """Raise `Forbidden` unless the role has `permission`, `ScopeMissing` unless the key has."""
         if permission not in PERMISSIONS[self.role]:
             raise Forbidden(f"A {self.role} may not do this; it needs {permission}.")
-        if self.scopes is not None and permission not in self.scopes | {"public", "profile"}:
-            raise ScopeMissing(f"This key lacks the scope {permission}.")
+        if self.scopes is None or permission in self.scopes | OF_ANY_KEY:
+            return
+        if permission in OF_NO_KEY:
+            raise ScopeMissing("An API key may not do this: log in.")
+        raise ScopeMissing(f"This key lacks the scope {permission}.")
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +95,10 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     last_login_at: datetime | None = None
+
+
+def is_administrator(user: User) -> bool:
+    return user.role == "admin" and user.status == "active"
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,12 +119,73 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     role: Role = "member"
 
 
+class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    username: Username
+    email: Email
+    password: Password
+
+
+Given = Annotated[str, msgspec.Meta(max_length=254)]
+
+
+Settings = dict[str, Any]
+MAX_SETTINGS_BYTES = 16_384
+APPLICATION = "application"
+"""The setting of a user whose end users take turns of their own: administrators set it."""
+
+
+class PatchProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A merge patch: what is UNSET stays. A new `password` needs the `current_password`."""
+
+    email: Email | msgspec.UnsetType = msgspec.UNSET
+    settings: Settings | msgspec.UnsetType | None = msgspec.UNSET
+    password: Password | msgspec.UnsetType = msgspec.UNSET
+    current_password: Annotated[str, msgspec.Meta(max_length=128)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+
+
+class PutProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    email: Email
+    settings: Settings
+
+
+class PatchUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A merge patch: what is UNSET stays."""
+
+    role: Role | msgspec.UnsetType = msgspec.UNSET
+    status: UserStatus | msgspec.UnsetType = msgspec.UNSET
+    settings: Settings | msgspec.UnsetType | None = msgspec.UNSET
+
+
+def merged_settings(now: Settings, patch: Settings | None) -> Settings:
+    """Apply a merge patch to settings; null clears them. Raises `Invalid` if they grow too large."""
+    settings: Settings = {} if patch is None else merge(now, patch)
+    if len(msgspec.json.encode(settings)) > MAX_SETTINGS_BYTES:
+        fault = Fault("#/settings", f"They are larger than {MAX_SETTINGS_BYTES} bytes.")
+        raise Invalid(fault.detail, faults=(fault,))
+    return settings
+
+
 class Login(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`username` or `email`, exactly one."""
 
-    username: str | None = None
-    email: str | None = None
-    password: str
+    username: Given | None = None
+    email: Given | None = None
+    password: Annotated[str, msgspec.Meta(max_length=128)]
+
+
+class Refresh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    refresh_token: Given
+
+
+class LoginPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator decides. Within `refresh_grace_s` a token may be given twice."""
+
+    registration: Literal["open", "closed"] = "closed"
+    refresh_lifetime_s: float = 30 * 86_400
+    refresh_idle_s: float = 7 * 86_400
+    refresh_grace_s: float = 0
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,8 +198,14 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verified access token says."""
+    """What verified credentials say.
+
+    A token of a login names its `family_id`, one that an operator made the user's `session_version`;
+    an API key is its `key_id`. What another issuer vouches for has none of them.
+    """
 
     user_id: UUID
-    session_version: int
+    session_version: int | None = 0
+    family_id: UUID | None = None
+    key_id: UUID | None = None
     expires_at: datetime

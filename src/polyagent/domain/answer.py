@@ -11,14 +11,14 @@ SECRETS = frozenset({"secret", "access_token", "refresh_token"})
 
 
 class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A 2xx answer; `body` is JSON."""
+    """A 2xx answer; `body` is JSON, or nothing."""
 
     status: int
     headers: dict[str, str]
     body: str
 
     def without_secrets(self) -> "KeptAnswer":
-        body = msgspec.json.decode(self.body)
+        body = msgspec.json.decode(self.body or "null")
         if not isinstance(body, dict) or not SECRETS & body.keys():
             return self
         told = {name: value for name, value in body.items() if name not in SECRETS}

@@ -37,6 +37,10 @@ class CursorInvalid(Invalid):
     code = "cursor_invalid"
 
 
+class PasswordCommon(Invalid):
+    code = "password_common"
+
+
 class Unauthenticated(PolyAgentError):
     code = "unauthenticated"
 
@@ -49,8 +53,18 @@ class TokenExpired(Unauthenticated):
     code = "token_expired"
 
 
+class RefreshTokenReused(Unauthenticated):
+    """Somebody gave a token that had been replaced: its whole family is dead."""
+
+    code = "refresh_token_reused"
+
+
 class Forbidden(PolyAgentError):
     code = "forbidden"
+
+
+class RegistrationClosed(Forbidden):
+    code = "registration_closed"
 
 
 class ScopeMissing(Forbidden):
@@ -86,6 +100,12 @@ class AgentGone(Conflict):
         super().__init__(
             "The agent of this session is gone: name another, by agent_id or agent_type."
         )
+
+
+class LastAdministrator(Conflict):
+    """Without it nobody could manage the workspace."""
+
+    code = "last_administrator"
 
 
 class SessionBusy(Conflict):

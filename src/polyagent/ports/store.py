@@ -3,13 +3,23 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 from uuid import UUID
 
-from polyagent.domain.account import Account, Actor, User
+from polyagent.domain.account import Account, Actor, Role, User, UserStatus
 from polyagent.domain.agent import Agent, NewAgent
+from polyagent.domain.api_key import ApiKey
+from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Message, PatchSession, Session
 from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.token_family import RefreshToken, TokenFamily
+
+
+class UserChanges(TypedDict, total=False):
+    email: str
+    role: Role
+    status: UserStatus
+    settings: dict[str, Any]
 
 
 class Accounts(Protocol):
@@ -28,10 +38,74 @@ class Accounts(Protocol):
 
     async def logged_in(self, user_id: UUID, at: datetime) -> None: ...
 
+    async def change(self, user_id: UUID, **values: Unpack[UserChanges]) -> User:
+        """Set what is given. Raises `NotFound`, `NameTaken`.
+
+        `LastAdministrator` if the workspace had no active administrator then: those who ask at once
+        take turns.
+        """
+
+    async def delete(self, user_id: UUID) -> None:
+        """Take the user away: with its credentials, hiding its agents and sessions, cancelling its runs.
+
+        Raises as `change` does.
+        """
+
     async def set_password(self, user_id: UUID, password_hash: str) -> None:
         """Change the hash and raise the session version. Raises `NotFound`."""
 
-    async def is_empty(self) -> bool: ...
+
+class Families(Protocol):
+    """The refresh tokens of the workspace's users, by their hashes, a family for each login."""
+
+    async def add(self, family: TokenFamily) -> None: ...
+
+    async def rotate(self, token: RefreshToken, key: bytes, *, idle_s: float) -> TokenFamily | None:
+        """Put the successor that `key` makes in the place of its family's newest token, if it is that.
+
+        Of many who ask at once one does. None: it is not, or the family was revoked, is past its end,
+        or unused for `idle_s`; or its user may not act.
+        """
+
+    async def rotated(self, token: RefreshToken, *, within_s: float) -> TokenFamily | None:
+        """Return the living family whose newest token replaced this one within so many seconds."""
+
+    async def revoke_reused(self, token: RefreshToken) -> UUID | None:
+        """End the family that this token is a dead one of, and return its user; else None."""
+
+    async def revoke(self, family_id: UUID) -> None:
+        """End a family of the actor's own, if there is one."""
+
+    async def revoke_all(self, user_id: UUID, *, but: UUID | None = None) -> None:
+        """End all families of a user, or all but one."""
+
+
+class ApiKeys(Protocol):
+    """API keys of the actor; an administrator sees the whole workspace's."""
+
+    async def add(self, key: ApiKey, secret_hash: bytes) -> None: ...
+
+    async def list(self, page: PageAsk) -> Page[ApiKey]: ...
+
+    async def delete(self, key_id: UUID) -> UUID:
+        """Return whose it was. Raises `NotFound`."""
+
+
+class Identities(Protocol):
+    """Which of the workspace's users other issuers vouch for, by whom they call so."""
+
+    async def find(self, issuer: str, subject: str) -> UUID | None: ...
+
+    async def add(self, issuer: str, subject: str, user_id: UUID) -> None:
+        """Raises `Conflict` if there is such a one."""
+
+
+class AuditLog(Protocol):
+    """What was done in the workspace; nothing in it can be changed or deleted."""
+
+    async def add(self, entry: AuditEntry) -> None: ...
+
+    async def list(self, page: PageAsk) -> Page[AuditEntry]: ...
 
 
 class Agents(Protocol):
@@ -101,6 +175,18 @@ class Sessions(Protocol):
 class Transaction(Protocol):
     @property
     def accounts(self) -> Accounts: ...
+
+    @property
+    def families(self) -> Families: ...
+
+    @property
+    def api_keys(self) -> ApiKeys: ...
+
+    @property
+    def identities(self) -> Identities: ...
+
+    @property
+    def audit(self) -> AuditLog: ...
 
     @property
     def agents(self) -> Agents: ...

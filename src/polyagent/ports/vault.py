@@ -4,6 +4,7 @@ from typing import Protocol
 from uuid import UUID
 
 from polyagent.domain.account import Claims
+from polyagent.domain.identity import Stranger
 
 
 class Passwords(Protocol):
@@ -16,9 +17,23 @@ class Passwords(Protocol):
 
 class TokenRing(Protocol):
     def issue(
-        self, user_id: UUID, session_version: int, *, lifetime_s: int | None = None
+        self,
+        user_id: UUID,
+        session_version: int = 0,
+        *,
+        family_id: UUID | None = None,
+        lifetime_s: int | None = None,
     ) -> tuple[str, int]:
         """Return a signed access token and its lifetime in seconds (None: the configured one)."""
 
     def verify(self, token: str) -> Claims:
         """Raises `TokenExpired`, `Unauthenticated`. https://www.rfc-editor.org/rfc/rfc9068"""
+
+
+class ForeignTokens(Protocol):
+    async def verify(self, token: str) -> Stranger | None:
+        """Return whom a token of another issuer names; None: none of those that we trust made it.
+
+        Raises `TokenExpired`, `Unauthenticated`, and `Unavailable` if the issuer's keys cannot be had.
+        https://www.rfc-editor.org/rfc/rfc7517
+        """

@@ -1,6 +1,7 @@
 """One door: every route declares the permission that it takes, and none is open by default."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, cast, get_args
 
 from dishka import AsyncContainer
@@ -13,9 +14,10 @@ from litestar.types import HTTPScope
 
 from polyagent.adapters.http.admission import Admission
 from polyagent.adapters.http.rates import RequestRates
-from polyagent.domain.account import Claims, Permission
-from polyagent.domain.errors import Unauthenticated
-from polyagent.usecases.accounts import Authenticate
+from polyagent.domain.account import Actor, Claims, Permission
+from polyagent.domain.errors import Forbidden, Unauthenticated, Unavailable
+from polyagent.usecases.audit import Audit
+from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.tickets import ManageTickets
 
 PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
@@ -42,13 +44,29 @@ class Guard:
             authenticate = self._authenticate = await self._container.get(Authenticate)
         claims = await self._redeemed(connection, handler)
         if claims is None:
-            claims = authenticate.claims(bearer(connection.headers.get("authorization")))
+            claims = await authenticate.claims(bearer(connection.headers.get("authorization")))
         actor = await authenticate(claims)
         self._admission.check_actor(actor)
         await self._rates.of_user(cast(HTTPScope, connection.scope), actor)
-        actor.require(handler.opt["permission"])
+        await self._permit(connection, actor, handler.opt["permission"])
         connection.scope["user"] = actor
         connection.scope["auth"] = claims
+
+    async def _permit(
+        self, connection: ASGIConnection[Any, Any, Any, Any], actor: Actor, permission: Permission
+    ) -> None:
+        """Let in or refuse; note whoever is refused, and an administrator who asks for what is others'."""
+        method, path = str(connection.scope.get("method")), connection.scope["path"]
+        try:
+            actor.require(permission)
+        except Forbidden:
+            with suppress(Unavailable):
+                audit = await self._container.get(Audit)
+                await audit.request(actor, method, path, outcome="refused")
+            raise
+        if permission == "admin" and method == "GET":
+            audit = await self._container.get(Audit)
+            await audit.request(actor, method, path, outcome="done")
 
     async def _redeemed(
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler

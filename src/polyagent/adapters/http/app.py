@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 from dishka import AsyncContainer
 from litestar import Litestar, Router
@@ -23,7 +24,10 @@ from polyagent.adapters.http.front.routes import FrontController
 from polyagent.adapters.http.openapi import Document
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Reader
+from polyagent.adapters.http.revocations import Revocations
 from polyagent.adapters.http.routes.agents import AgentController
+from polyagent.adapters.http.routes.api_keys import ApiKeyController
+from polyagent.adapters.http.routes.audit import AuditController
 from polyagent.adapters.http.routes.chat import ChatController
 from polyagent.adapters.http.routes.health import HealthController
 from polyagent.adapters.http.routes.metrics import MetricsController
@@ -55,11 +59,12 @@ def build(
     routes = _routes(settings.server)
     rates = RequestRates(container, settings.limits)
     admission = Admission(settings.limits.requests)
-    sockets = Sockets(container, settings, drain, rates)
+    revocations = Revocations(container)
+    sockets = Sockets(container, settings, drain, rates, revocations)
     app = Litestar(
         route_handlers=[*routes, SocketController, DocsController, docs_files()],
         guards=[Guard(container, rates, admission)],
-        dependencies=_dependencies(container, drain, routes, sockets, rates),
+        dependencies=_dependencies(container, drain, routes, sockets, rates, revocations),
         exception_handlers={
             PolyAgentError: fronted(on_error),
             HTTPException: fronted(on_framework_error),
@@ -67,7 +72,7 @@ def build(
         },
         request_class=Call,
         request_max_body_size=settings.server.max_body_bytes,
-        lifespan=[draining, *lifespan, sockets.looking],
+        lifespan=[draining, *lifespan, sockets.looking, revocations.looking],
         openapi_config=None,
         logging_config=None,
     )
@@ -86,7 +91,15 @@ def _routes(settings: Server) -> list[ControllerRouterHandler]:
     )
     return [
         chatting,
-        *(UserController, AgentController, SessionController, ToolController, TicketController),
+        *(
+            UserController,
+            AuditController,
+            ApiKeyController,
+            AgentController,
+            SessionController,
+            ToolController,
+            TicketController,
+        ),
         *(HealthController, MetricsController, ProblemController),
     ]
 
@@ -97,9 +110,11 @@ def _dependencies(
     routes: list[ControllerRouterHandler],
     sockets: Sockets,
     rates: RequestRates,
+    revocations: Revocations,
 ) -> dict[str, Provide]:
-    async def reader() -> Reader:
-        return Reader(await container.get(FollowRun), drain)
+    async def reader(request: Call) -> Reader:
+        held = partial(revocations.listening, request.auth, request.user)
+        return Reader(await container.get(FollowRun), drain, held)
 
     found = {
         "page": Provide(newest_first, sync_to_thread=False),

@@ -22,13 +22,22 @@ CATALOGUE: dict[str, Entry] = {
         400,
         "The header `Host` names no host of this server. Its operator lists them: `server.hosts`.",
     ),
+    "password_common": Entry(
+        400, "Everybody tries this password first. Choose another, the longer the better."
+    ),
     "unauthenticated": Entry(
         401, "Send `Authorization: Bearer <token>` with a token of POST /api/v1/users/login."
     ),
     "bad_credentials": Entry(401, "The name or the password is wrong."),
     "token_expired": Entry(401, "Log in again: the token has served its time."),
+    "refresh_token_reused": Entry(
+        401, "This refresh token had been used: whoever holds its successor is logged out. Log in."
+    ),
     "forbidden": Entry(403, "Your role does not allow this. Ask an administrator."),
     "scope_missing": Entry(403, "The API key lacks a scope. Make a key that has it."),
+    "registration_closed": Entry(
+        403, "Accounts are made by an administrator here: auth.registration."
+    ),
     "not_found": Entry(404, "There is no such thing, or it is not yours."),
     "method_not_allowed": Entry(405, "The header `Allow` lists the methods of this address."),
     "not_acceptable": Entry(406, "Change `Accept`: the answer has none of the types it names."),
@@ -41,6 +50,7 @@ CATALOGUE: dict[str, Entry] = {
     "agent_gone": Entry(
         409, "The agent of the session is gone. Name another by `agent_id` or `agent_type`."
     ),
+    "last_administrator": Entry(409, "Make somebody else an administrator first."),
     "session_busy": Entry(
         409, "The session has a run. Wait for its end, or use the policy `enqueue`."
     ),

@@ -31,8 +31,20 @@ from polyagent.adapters.http.front.wire import (
 from polyagent.adapters.http.routes.health import Alive
 from polyagent.adapters.http.routes.problems import ProblemKind
 from polyagent.domain import event
-from polyagent.domain.account import Login, NewUser, Tokens, User
+from polyagent.domain.account import (
+    Login,
+    NewUser,
+    PatchProfile,
+    PatchUser,
+    PutProfile,
+    Refresh,
+    Registration,
+    Tokens,
+    User,
+)
 from polyagent.domain.agent import Agent, NewAgent
+from polyagent.domain.api_key import ApiKey, MadeApiKey, NewApiKey
+from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Ask, ForkSession, Message, PatchSession, Session
 from polyagent.domain.health import Health
 from polyagent.domain.page import Page
@@ -51,7 +63,8 @@ with a stable `code`; `/problems/<code>` says what to do.
 TYPES = (
     *(Problem, ProblemKind, Alive, Health, Login, NewUser, Tokens, User, Agent, NewAgent),
     *(Ask, Answer, ForkSession, Message, PatchSession, Session, Run, Executed, ExecuteTool, Tool),
-    *(NewTicket, Ticket),
+    *(NewTicket, Ticket, Registration, Refresh, PatchProfile, PutProfile, PatchUser),
+    *(NewApiKey, ApiKey, MadeApiKey, Page[ApiKey], AuditEntry, Page[AuditEntry]),
     *(CompletionRequest, CompletionResponse, ModelOffer, ModelOffers, ErrorAnswer),
     *(Page[User], Page[Agent], Page[Session], Page[Message], Page[Run], Page[Tool]),
     event.EventBody,

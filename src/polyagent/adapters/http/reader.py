@@ -2,14 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    aclosing,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
 from typing import Self
 
 import msgspec
 
 from polyagent.adapters.http.drain import Drain
 from polyagent.domain.account import Actor
-from polyagent.domain.errors import Unavailable
+from polyagent.domain.errors import Unauthenticated, Unavailable
 from polyagent.domain.event import (
     Event,
     EventBody,
@@ -24,6 +30,13 @@ from polyagent.usecases.follow_run import FollowRun
 
 OUTAGE_PAUSE_S = 1.0
 PAGE = 1000
+REVOKED = "Your credentials were revoked meanwhile; the run goes on."
+
+Held = Callable[[Callable[[], None]], AbstractContextManager[None]]
+
+
+def nothing_ends(_: Callable[[], None]) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -40,8 +53,11 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    def __init__(self, follow: FollowRun, drain: Drain) -> None:
+    """`held` listens for the end of what the reader's credentials stand for."""
+
+    def __init__(self, follow: FollowRun, drain: Drain, held: Held = nothing_ends) -> None:
         self.drain = drain
+        self.held = held
         self._follow = follow
 
     async def is_anything_left(self, actor: Actor, run: Run, after: int) -> bool:
@@ -61,7 +77,7 @@ class Reader:
             after = events[-1].id
 
     async def until_end(self, actor: Actor, admitted: Admitted, patience_s: float) -> Heard:
-        """Return the answer as it is when the run ends, the patience does, or this process stops."""
+        """Return the answer as it is when the run ends or `patience` does."""
         heard = Heard(Answer.begin(admitted.run))
 
         def hear(body: EventBody) -> None:
@@ -78,7 +94,7 @@ class Reader:
         hear: Callable[[EventBody], None],
         patience_s: float | None = None,
     ) -> None:
-        """Have `hear` called with what happens, until the run ends, the patience does, or this process stops."""
+        """Have `hear` called with what happens, until the run ends or `patience` does."""
         async with (
             self.patience(patience_s),
             aclosing(self.from_start(actor, admitted)) as events,
@@ -89,11 +105,20 @@ class Reader:
 
     @asynccontextmanager
     async def patience(self, patience_s: float | None = None) -> AsyncIterator[None]:
-        """Leave the block when the patience ends, or this process stops."""
+        """Leave the block when the patience ends, or this process stops.
+
+        Raises `Unauthenticated` once the credentials are revoked.
+        """
+        revoked = asyncio.Event()
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s) as patience:
-                with self.drain.listening(lambda: _end(patience)):
+                with (
+                    self.drain.listening(lambda: _end(patience)),
+                    self.held(lambda: _revoke(revoked, patience)),
+                ):
                     yield
+        if revoked.is_set():
+            raise Unauthenticated(REVOKED)
 
     def from_start(self, actor: Actor, admitted: Admitted) -> AsyncGenerator[Event | None, None]:
         return self._through_outages(actor, admitted.run, self._follow.start(actor, admitted))
@@ -121,6 +146,11 @@ class Reader:
                 events = self._follow(actor, run, at)
             else:
                 return
+
+
+def _revoke(revoked: asyncio.Event, patience: asyncio.Timeout) -> None:
+    revoked.set()
+    _end(patience)
 
 
 def _end(patience: asyncio.Timeout) -> None:

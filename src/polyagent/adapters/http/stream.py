@@ -12,6 +12,7 @@ from litestar.response import Stream
 
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.drain import Drain
+from polyagent.adapters.http.reader import Held, Reader, nothing_ends
 from polyagent.domain.event import Event
 
 MEDIA_TYPE = "text/event-stream"
@@ -45,16 +46,24 @@ async def frames(
     drain: Drain,
     write: Write = frame,
     *,
+    held: Held = nothing_ends,
     first: bytes = b"",
     farewell: bytes = COME_BACK,
+    refusal: bytes = b"",
 ) -> AsyncIterator[bytes]:
-    """Yield `first`, then what is ready as one write; end with the events, or with a `farewell` at a drain."""
+    """Yield `first`, then what is ready as one write; end with the events, or with a `farewell` at a drain.
+
+    End with a `refusal`, and at once, when the credentials do.
+    """
     if first:
         yield first
     outbox = _Outbox()
     pump = asyncio.create_task(_pump(events, outbox, write, farewell))
     try:
-        with drain.listening(lambda: outbox.close(farewell)):
+        with (
+            drain.listening(lambda: outbox.close(farewell)),
+            held(lambda: outbox.shut(refusal)),
+        ):
             async for ready in outbox:
                 yield ready
     finally:
@@ -104,6 +113,11 @@ class _Outbox:
             self._is_closed = True
             self._filled.set()
 
+    def shut(self, last: bytes = b"") -> None:
+        """Close, and drop what waits."""
+        self._frames.clear()
+        self.close(last)
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while self._frames or not self._is_closed:
             await self._filled.wait()
@@ -115,12 +129,12 @@ class _Outbox:
 
 
 def streamed(
-    request: Call, events: Events, drain: Drain, *, location: str, headers: dict[str, str]
+    request: Call, events: Events, reader: Reader, *, location: str, headers: dict[str, str]
 ) -> Stream:
     """Answer with events; to HEAD with none of them."""
     is_head = request.scope["state"]["is_head"]
     return Stream(
-        iter(()) if is_head else frames(events, drain),
+        iter(()) if is_head else frames(events, reader.drain, held=reader.held),
         status_code=200,
         media_type=MEDIA_TYPE,
         headers={"X-Accel-Buffering": "no", "Content-Location": location, **headers},

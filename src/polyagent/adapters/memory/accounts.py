@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from polyagent.adapters.memory.page import paged
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.undo import Undo
-from polyagent.domain.account import Account, Actor, User
-from polyagent.domain.errors import NameTaken, NotFound
+from polyagent.domain.account import Account, Actor, User, is_administrator
+from polyagent.domain.errors import LastAdministrator, NameTaken, NotFound
 from polyagent.domain.page import Page, PageAsk
 from polyagent.ports.clock import Clock
+from polyagent.ports.store import UserChanges
 
 
 class MemoryAccounts:
@@ -24,13 +25,17 @@ class MemoryAccounts:
         self._clock = clock
 
     async def add(self, account: Account) -> None:
-        new = account.user
+        self._require_free(account.user)
+        self._undo.put(self._state.accounts, account.user.id, account)
+
+    def _require_free(self, new: User) -> None:
         for user in self._users():
+            if user.id == new.id:
+                continue
             if user.username.lower() == new.username.lower():
                 raise NameTaken(f"The username {new.username} is in use.")
             if user.email.lower() == new.email.lower():
                 raise NameTaken(f"The email {new.email} is in use.")
-        self._undo.put(self._state.accounts, new.id, account)
 
     async def by_id(self, user_id: UUID) -> Account:
         account = self._state.accounts.get(user_id)
@@ -53,6 +58,43 @@ class MemoryAccounts:
         account = await self.by_id(user_id)
         self._put(account, user=replace(account.user, last_login_at=at))
 
+    async def change(self, user_id: UUID, **values: Unpack[UserChanges]) -> User:
+        account = await self.by_id(user_id)
+        user = replace(account.user, **values, updated_at=self._clock.now())
+        self._require_free(user)
+        self._put(account, user=user)
+        self._require_administrator(account.user)
+        return user
+
+    async def delete(self, user_id: UUID) -> None:
+        account = await self.by_id(user_id)
+        self._undo.remove(self._state.accounts, user_id)
+        self._require_administrator(account.user)
+        for family in [f for f in self._state.families.values() if f.family.user_id == user_id]:
+            self._undo.remove(self._state.families, family.family.id)
+        for key in [k.key for k in self._state.api_keys.values() if k.key.user_id == user_id]:
+            self._undo.remove(self._state.api_keys, key.id)
+        for name in [name for name, whose in self._state.identities.items() if whose == user_id]:
+            self._undo.remove(self._state.identities, name)
+        self._hide_what_is_of(user_id)
+
+    def _hide_what_is_of(self, user_id: UUID) -> None:
+        for agent in self._state.agents.values():
+            if agent.owner_id == user_id:
+                self._undo.include(self._state.deleted_agents, agent.id)
+        for session in self._state.sessions.values():
+            if session.user_id == user_id:
+                self._undo.include(self._state.deleted_sessions, session.id)
+        for row in [row for row in self._state.runs.values() if row.user_id == user_id]:
+            asked = row.cancel_at if row.run.is_final else row.cancel_at or self._clock.now()
+            self._undo.put(self._state.runs, row.run.id, replace(row, hidden=True, cancel_at=asked))
+
+    def _require_administrator(self, was: User) -> None:
+        """Raise `LastAdministrator` if there was one and is none."""
+        is_left = any(is_administrator(user) for user in self._users())
+        if is_administrator(was) and not is_left:
+            raise LastAdministrator("There would be no administrator left.")
+
     async def set_password(self, user_id: UUID, password_hash: str) -> None:
         account = await self.by_id(user_id)
         self._put(
@@ -61,9 +103,6 @@ class MemoryAccounts:
             password_hash=password_hash,
             session_version=account.session_version + 1,
         )
-
-    async def is_empty(self) -> bool:
-        return next(self._users(), None) is None
 
     def _users(self) -> Iterator[User]:
         users = (account.user for account in self._state.accounts.values())

@@ -6,10 +6,12 @@ from polyagent.adapters.memory.answers import MemoryAnswers
 from polyagent.adapters.memory.backlog import MemoryBacklog
 from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.events import MemoryEvents
+from polyagent.adapters.memory.failures import MemoryLoginFailures
 from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.limits import MemoryPlaces, MemoryRates
 from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.signals import MemorySignals
+from polyagent.adapters.memory.standing import MemoryStanding
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.memory.tickets import MemoryTickets
@@ -17,11 +19,13 @@ from polyagent.adapters.memory.upkeep import MemoryUpkeep
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
+from polyagent.ports.failures import LoginFailures
 from polyagent.ports.journal import Journal
 from polyagent.ports.limits import Places, Rates
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
+from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
 from polyagent.ports.tickets import Tickets
 from polyagent.ports.upkeep import Upkeep
@@ -38,6 +42,10 @@ class MemoryProvider(Provider):
     @provide
     def store(self, state: State, clock: Clock) -> Store:
         return MemoryStore(state, clock)
+
+    @provide
+    def standing(self, state: State, clock: Clock) -> Standing:
+        return MemoryStanding(state, clock)
 
     @provide
     def runs(self, state: State, clock: Clock, limits: Limits) -> Runs:
@@ -62,6 +70,10 @@ class MemoryProvider(Provider):
     @provide
     def upkeep(self, state: State, clock: Clock) -> Upkeep:
         return MemoryUpkeep(state, clock)
+
+    @provide
+    def login_failures(self, clock: Clock) -> LoginFailures:
+        return MemoryLoginFailures(clock)
 
     @provide
     def rates(self, clock: Clock) -> Rates:

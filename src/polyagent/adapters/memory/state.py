@@ -16,10 +16,13 @@ from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.domain.account import Account
 from polyagent.domain.agent import Agent
 from polyagent.domain.answer import KeptAnswer
+from polyagent.domain.api_key import ApiKey
+from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Message, Session
 from polyagent.domain.event import Event
 from polyagent.domain.queue import Entry, who
 from polyagent.domain.run import Run, Spec
+from polyagent.domain.token_family import TokenFamily
 from polyagent.domain.tool import ToolCall
 
 
@@ -65,6 +68,21 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class FamilyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """`rotated_at` is when its newest token was made, in the place of `previous_hash`."""
+
+    family: TokenFamily
+    rotated_at: datetime
+    previous_hash: bytes | None = None
+    revoked_at: datetime | None = None
+
+
+class ApiKeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    key: ApiKey
+    secret_hash: bytes
+    workspace_id: UUID
+
+
 class AnswerRow(msgspec.Struct, frozen=True, kw_only=True):
     """`answer` None: the holder is at work until `expires_at`."""
 
@@ -88,6 +106,10 @@ class State:
     def __init__(self) -> None:
         self.next_seq = count(1).__next__
         self.accounts: dict[UUID, Account] = {}
+        self.families: dict[UUID, FamilyRow] = {}
+        self.identities: dict[tuple[UUID, str, str], UUID] = {}
+        self.audit: dict[tuple[UUID, UUID], AuditEntry] = {}
+        self.api_keys: dict[UUID, ApiKeyRow] = {}
         self.agents: dict[UUID, Agent] = {}
         self.versions: dict[UUID, tuple[Agent, ...]] = {}
         self.deleted_agents: set[UUID] = set()

@@ -21,6 +21,10 @@ class Undo:
             self._steps.append(partial(table.pop, key, None))
         table[key] = row
 
+    def remove(self, table: MutableMapping[K, V], key: K) -> None:
+        self._steps.append(partial(table.__setitem__, key, table[key]))
+        del table[key]
+
     def include(self, keys: set[K], key: K) -> None:
         self._steps.append(partial(keys.discard, key))
         keys.add(key)

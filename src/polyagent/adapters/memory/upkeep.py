@@ -16,6 +16,8 @@ class MemoryUpkeep:
         state.keys = {name: row for name, row in state.keys.items() if row.expires_at >= now}
         for name in [name for name, row in state.answers.items() if row.expires_at < now]:
             del state.answers[name]
+        families = state.families.items()
+        state.families = {id_: row for id_, row in families if row.family.expires_at >= now}
         for session_id in [*state.deleted_sessions]:
             self._forget(session_id)
         return False

@@ -1,18 +1,19 @@
 """Users of a workspace, in PostgreSQL."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, text, update
 
 from polyagent.adapters.postgres.page import by_id, page_of
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.adapters.postgres.tables import UserRow as U
 from polyagent.domain.account import Account, Actor, User
-from polyagent.domain.errors import NotFound
+from polyagent.domain.errors import LastAdministrator, NotFound
 from polyagent.domain.page import Page, PageAsk
+from polyagent.ports.store import UserChanges
 
 
 class PostgresAccounts:
@@ -48,6 +49,32 @@ class PostgresAccounts:
     async def logged_in(self, user_id: UUID, at: datetime) -> None:
         await self._change(user_id, last_login_at=at)
 
+    async def change(self, user_id: UUID, **values: Unpack[UserChanges]) -> User:
+        if "role" in values or "status" in values:
+            is_admin = values.get("role", "admin") == "admin"
+            await self._require_others(
+                user_id, stays=is_admin and values.get("status") != "suspended"
+            )
+        row = await self._change(user_id, **values, updated_at=func.now())
+        return _user(row)
+
+    async def delete(self, user_id: UUID) -> None:
+        await self._require_others(user_id, stays=False)
+        for statement in _HIDE:
+            of = {"user_id": user_id, "workspace_id": self._workspace_id}
+            await self._statements.run(statement.bindparams(**of))
+        gone = delete(U).where(self._ours, U.id == user_id).returning(U.id)
+        if await self._statements.first(gone) is None:
+            raise _absent(user_id)
+
+    async def _require_others(self, user_id: UUID, *, stays: bool) -> None:
+        """Hold the administrators as they are. Raises `LastAdministrator` if this one alone is one."""
+        active = (self._ours, U.role == "admin", U.status == "active")
+        held = select(U.id).where(*active).order_by(U.id).with_for_update(key_share=True)
+        ids = [row["id"] for row in await self._statements.all(held)]
+        if ids == [user_id] and not stays:
+            raise LastAdministrator("There would be no administrator left.")
+
     async def set_password(self, user_id: UUID, password_hash: str) -> None:
         await self._change(
             user_id,
@@ -56,17 +83,30 @@ class PostgresAccounts:
             updated_at=func.now(),
         )
 
-    async def is_empty(self) -> bool:
-        found = await self._statements.first(select(U.id).where(self._ours).limit(1))
-        return found is None
-
-    async def _change(self, user_id: UUID, **values: Any) -> None:
-        change = update(U).where(self._ours, U.id == user_id).values(values).returning(U.id)
-        if await self._statements.first(change) is None:
+    async def _change(self, user_id: UUID, **values: Any) -> RowMapping:
+        which = (self._ours, U.id == user_id)
+        change = update(U).where(*which).values(values).returning(*U.__table__.columns)
+        row = await self._statements.first(change)
+        if row is None:
             raise _absent(user_id)
+        return row
 
 
 _SELECT = select(*U.__table__.columns)
+
+# Sessions before their runs, as everywhere. Whoever executes or claims a run sees that it is cancelled.
+_HIDE = tuple(
+    text(f"{statement} WHERE user_id = :user_id AND workspace_id = :workspace_id {also}")
+    for statement, also in (
+        ("UPDATE sessions SET deleted_at = now()", "AND deleted_at IS NULL"),
+        (
+            "UPDATE runs SET hidden = true, cancel_at = coalesce(cancel_at, now())",
+            "AND status IN ('queued', 'running', 'waiting')",
+        ),
+        ("UPDATE runs SET hidden = true", "AND NOT hidden"),
+        ("UPDATE agents SET deleted_at = now()", "AND deleted_at IS NULL"),
+    )
+)
 
 
 def _account(row: RowMapping) -> Account:

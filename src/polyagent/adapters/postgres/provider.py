@@ -15,6 +15,7 @@ from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.probe import PostgresProbe
 from polyagent.adapters.postgres.runs import PostgresRuns
+from polyagent.adapters.postgres.standing import PostgresStanding
 from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.adapters.postgres.upkeep import PostgresUpkeep
 from polyagent.ports.answers import Answers
@@ -22,6 +23,7 @@ from polyagent.ports.clock import Clock
 from polyagent.ports.journal import Journal
 from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
+from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
 from polyagent.ports.upkeep import Upkeep
 from polyagent.settings import Database, Limits
@@ -49,6 +51,10 @@ class PostgresProvider(Provider):
     @provide
     def store(self, engine: AsyncEngine) -> Store:
         return PostgresStore(engine)
+
+    @provide
+    def standing(self, pool: Pool) -> Standing:
+        return PostgresStanding(pool)
 
     @provide
     def runs(self, pool: Pool, queue: Queue, limits: Limits) -> Runs:

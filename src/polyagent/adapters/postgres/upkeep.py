@@ -4,6 +4,7 @@ from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
 
 KEYS = 1000
+FAMILIES = 1000
 SESSIONS = 10
 
 # 1 how many
@@ -13,6 +14,17 @@ WITH old AS (
     ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(SELECT ctid FROM old)) RETURNING 1
+)
+SELECT count(*) FROM gone
+"""
+
+# 1 how many
+SWEEP_FAMILIES = """
+WITH old AS (
+    SELECT id FROM token_families WHERE expires_at < now()
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM token_families WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING 1
 )
 SELECT count(*) FROM gone
 """
@@ -52,5 +64,6 @@ class PostgresUpkeep:
     async def sweep(self) -> bool:
         with translated():
             keys = await self._pool.fetchval(SWEEP_KEYS, KEYS)
+            families = await self._pool.fetchval(SWEEP_FAMILIES, FAMILIES)
             sessions = await self._pool.fetchval(SWEEP_SESSIONS, SESSIONS)
-        return bool(keys == KEYS or sessions == SESSIONS)
+        return bool(keys == KEYS or families == FAMILIES or sessions == SESSIONS)

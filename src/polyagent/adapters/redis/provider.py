@@ -6,6 +6,7 @@ from dishka import Provider, Scope, provide
 from redis.asyncio import Redis as RedisClient
 
 from polyagent.adapters.redis.client import redis_client
+from polyagent.adapters.redis.failures import RedisLoginFailures
 from polyagent.adapters.redis.limits.places import RedisPlaces
 from polyagent.adapters.redis.limits.rates import RedisRates
 from polyagent.adapters.redis.live.events import RedisEvents
@@ -14,6 +15,7 @@ from polyagent.adapters.redis.queue.queue import BLOCK_S, RedisQueue
 from polyagent.adapters.redis.tickets import RedisTickets
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
+from polyagent.ports.failures import LoginFailures
 from polyagent.ports.limits import Places, Rates
 from polyagent.ports.queue import Queue
 from polyagent.ports.runs import Runs
@@ -42,6 +44,10 @@ class RedisProvider(Provider):
     @provide
     def probe(self, client: RedisClient, clock: Clock) -> RedisProbe:
         return RedisProbe(client, clock)
+
+    @provide
+    def login_failures(self, client: RedisClient, clock: Clock) -> LoginFailures:
+        return RedisLoginFailures(client, clock)
 
     @provide
     async def rates(

@@ -1,12 +1,16 @@
 """Passwords and tokens of this installation."""
 
+from collections.abc import AsyncIterator
+
 from dishka import Provider, Scope, provide
 
+from polyagent.adapters.vault.foreign import JwksTokens
+from polyagent.adapters.vault.jwks import jwks_client
 from polyagent.adapters.vault.passwords import Argon2Passwords
+from polyagent.adapters.vault.secrets import SigningSecrets
 from polyagent.adapters.vault.tokens import JwtRing
-from polyagent.domain.errors import Invalid
 from polyagent.ports.clock import Clock
-from polyagent.ports.vault import Passwords, TokenRing
+from polyagent.ports.vault import ForeignTokens, Passwords, TokenRing
 from polyagent.settings import Auth
 
 
@@ -19,6 +23,11 @@ class VaultProvider(Provider):
 
     @provide
     def tokens(self, settings: Auth, clock: Clock) -> TokenRing:
-        if settings.jwt_secret is None:
-            raise Invalid("JWT_SECRET is not set. Make one with: openssl rand -base64 48")
-        return JwtRing(settings.jwt_secret, settings.access_token_s, settings.leeway_s, clock)
+        return JwtRing(
+            SigningSecrets.of(settings), settings.access_token_s, settings.leeway_s, clock
+        )
+
+    @provide
+    async def foreign_tokens(self, settings: Auth, clock: Clock) -> AsyncIterator[ForeignTokens]:
+        async with jwks_client() as client:
+            yield JwksTokens(settings.issuers, settings.leeway_s, client, clock)

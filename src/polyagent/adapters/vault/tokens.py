@@ -1,23 +1,21 @@
 """Access tokens: JWTs signed with a secret that only this installation has."""
 
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Annotated, Literal
 from uuid import UUID
 
 import jwt
 import msgspec
 
+from polyagent.adapters.vault.secrets import SigningSecrets
 from polyagent.domain.account import Claims
-from polyagent.domain.errors import Invalid, TokenExpired, Unauthenticated
+from polyagent.domain.errors import TokenExpired, Unauthenticated
 from polyagent.domain.ids import new_id
 from polyagent.ports.clock import Clock
 
 ISSUER: Literal["polyagent"] = "polyagent"
 ALGORITHM = "HS256"
 TYPE = "at+jwt"
-MIN_SECRET_BYTES = 32
-EXAMPLES = frozenset({"your-secret-key"})
 MAX_TOKEN_CHARACTERS = 4096
 MAX_VERIFIED = 10_000
 
@@ -28,8 +26,8 @@ Instant = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]
 """Seconds since 1970, at most the end of the year 9999."""
 
 
-class _Payload(msgspec.Struct, frozen=True, kw_only=True):
-    """`sv` is the session version, a claim of our own."""
+class _Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`sv` is the session version, a claim of our own; `sid` the login that the token comes from."""
 
     iss: Literal["polyagent"]
     aud: Literal["polyagent"]
@@ -38,22 +36,29 @@ class _Payload(msgspec.Struct, frozen=True, kw_only=True):
     iat: Instant
     exp: Instant
     sv: int
+    sid: UUID | None = None
 
 
 class JwtRing:
-    """Tokens name their key by `kid`, so that a ring can hold more than the one that signs."""
+    """Tokens name their key by `kid`, so that there can be more than the one that signs."""
 
-    def __init__(self, secret: str, lifetime_s: int, leeway_s: int, clock: Clock) -> None:
-        key = _key(secret)
-        self._kid = sha256(key).hexdigest()[:16]
-        self._keys = {self._kid: key}
+    def __init__(
+        self, secrets: SigningSecrets, lifetime_s: int, leeway_s: int, clock: Clock
+    ) -> None:
+        self._secrets = secrets
+        self._keys = secrets.keys
         self._lifetime_s = lifetime_s
         self._leeway_s = leeway_s
         self._clock = clock
         self._verified: dict[str, Claims] = {}
 
     def issue(
-        self, user_id: UUID, session_version: int, *, lifetime_s: int | None = None
+        self,
+        user_id: UUID,
+        session_version: int = 0,
+        *,
+        family_id: UUID | None = None,
+        lifetime_s: int | None = None,
     ) -> tuple[str, int]:
         lifetime_s = self._lifetime_s if lifetime_s is None else lifetime_s
         now = int(self._now_s())
@@ -65,12 +70,22 @@ class JwtRing:
             iat=now,
             exp=now + lifetime_s,
             sv=session_version,
+            sid=family_id,
         )
-        headers = {"typ": TYPE, "kid": self._kid}
-        body = msgspec.json.encode(payload)
-        return _JWS.encode(body, self._keys[self._kid], ALGORITHM, headers), lifetime_s
+        self._renew()
+        kid, key = next(iter(self._keys.items()))
+        headers = {"typ": TYPE, "kid": kid}
+        return _JWS.encode(msgspec.json.encode(payload), key, ALGORITHM, headers), lifetime_s
+
+    def _renew(self) -> None:
+        """Take the secrets as they are now, forgetting what was verified by others."""
+        keys = self._secrets.current()
+        if keys is not self._keys:
+            self._keys = keys
+            self._verified.clear()
 
     def verify(self, token: str) -> Claims:
+        self._renew()
         claims = self._verified.get(token)
         if claims is None:
             claims = self._remembered(token, self._current(self._signed(token)))
@@ -103,6 +118,7 @@ class JwtRing:
         claims = Claims(
             user_id=payload.sub,
             session_version=payload.sv,
+            family_id=payload.sid,
             expires_at=datetime.fromtimestamp(payload.exp, UTC),
         )
         if len(self._verified) >= MAX_VERIFIED:
@@ -123,14 +139,3 @@ def _refused() -> Unauthenticated:
 
 def _expired() -> TokenExpired:
     return TokenExpired("The access token has expired: log in again.")
-
-
-def _key(secret: str) -> bytes:
-    key = secret.encode("utf-8", "surrogatepass")
-    if secret in EXAMPLES or len(key) < MIN_SECRET_BYTES:
-        known = "an example that everybody knows" if secret in EXAMPLES else "too short"
-        raise Invalid(
-            f"JWT_SECRET is {known}: it needs {MIN_SECRET_BYTES} bytes or more that nobody can guess. "
-            "Make one with: openssl rand -base64 48"
-        )
-    return key

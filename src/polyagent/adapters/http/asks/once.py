@@ -57,7 +57,7 @@ def _kept(request: Call, result: Any) -> KeptAnswer:
     return KeptAnswer(
         status=response.status_code or request.route_handler.status_code,
         headers=dict(response.headers),
-        body=msgspec.json.encode(response.content).decode(),
+        body="" if response.content is None else msgspec.json.encode(response.content).decode(),
     )
 
 

@@ -12,11 +12,11 @@ from polyagent.adapters.http.errors import RunUnanswered
 from polyagent.adapters.http.front.chunks import STOPPING, Chunks, error_chunk
 from polyagent.adapters.http.front.whole import Whole
 from polyagent.adapters.http.front.wire import CompletionResponse
-from polyagent.adapters.http.reader import Reader
+from polyagent.adapters.http.reader import REVOKED, Reader
 from polyagent.adapters.http.routes.chat import replayed
 from polyagent.adapters.http.stream import MEDIA_TYPE, Events, frames
 from polyagent.domain.completion import CompletionAsk
-from polyagent.domain.errors import Stopping
+from polyagent.domain.errors import Stopping, Unauthenticated
 from polyagent.domain.event import Event, RunCancelled, RunFailed
 from polyagent.domain.run import Admitted, Run, RunError
 
@@ -27,7 +27,7 @@ PATIENCE_S = 10.0
 async def answered(
     request: Call, reader: Reader, admitted: Admitted, ask: CompletionAsk
 ) -> Response[CompletionResponse]:
-    """Wait for the run's end. Raises `RunUnanswered`."""
+    """Wait for the run's end. Raises `RunUnanswered`, `Unauthenticated`."""
     whole, run = Whole(is_formed=ask.response_format is not None), admitted.run
     await reader.tell(request.user, admitted, whole.hear)
     if whole.error is not None:
@@ -41,7 +41,7 @@ async def answered(
 async def streaming(
     request: Call, reader: Reader, admitted: Admitted, ask: CompletionAsk, *, with_usage: bool
 ) -> Response[Any]:
-    """Wait for the first output, and stream from there. Raises `RunUnanswered`."""
+    """Wait for the first output, and stream from there. Raises `RunUnanswered`, `Unauthenticated`."""
     run = admitted.run
     chunks = Chunks(
         str(run.id),
@@ -59,7 +59,14 @@ async def streaming(
         first = await _first(reader, run, events, chunks)
         unless_streamed.pop_all()
     farewell = error_chunk(Stopping.code, STOPPING, 503)
-    rest = frames(events, reader.drain, chunks, farewell=farewell, first=first)
+    refusal = error_chunk(Unauthenticated.code, REVOKED, 401)
+    rest = frames(
+        *(events, reader.drain, chunks),
+        held=reader.held,
+        first=first,
+        farewell=farewell,
+        refusal=refusal,
+    )
     headers = {"X-Accel-Buffering": "no", **_headers(admitted)}
     return Stream(rest, status_code=200, media_type=MEDIA_TYPE, headers=headers)
 

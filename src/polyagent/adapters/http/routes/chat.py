@@ -109,7 +109,7 @@ async def _stream(
         events = reader.after(request.user, run, after)
     else:
         return Response(b"", status_code=204, headers=headers)
-    return streamed(request, events, reader.drain, location=location(run), headers=headers)
+    return streamed(request, events, reader, location=location(run), headers=headers)
 
 
 def _answer(admitted: Admitted, heard: Heard) -> Response[Answer]:

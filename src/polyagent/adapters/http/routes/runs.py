@@ -129,7 +129,7 @@ class RunController(Controller):
             return Response(b"", status_code=204)
         await rates.of_stream(request.scope, request.user)
         events = reader.after(request.user, run, at)
-        return streamed(request, events, reader.drain, location=location(run), headers={})
+        return streamed(request, events, reader, location=location(run), headers={})
 
 
 async def _page(

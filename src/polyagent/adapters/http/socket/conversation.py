@@ -55,7 +55,7 @@ class Conversation:
             case frames.Cancel():
                 await self._services.runs.cancel(self._credentials.actor, frame.run_id)
             case frames.Auth():
-                await self._credentials.accept(self._credentials.claims(frame.token))
+                await self._credentials.accept(await self._credentials.claims(frame.token))
             case frames.Approve():
                 raise NotSupported("Approvals come in a later version.")
             case frames.Ping():

@@ -1,14 +1,16 @@
 """Who is at the other end of a socket, and how long that is good."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from litestar.datastructures import Headers
 
 from polyagent.adapters.http.actor import bearer
+from polyagent.adapters.http.revocations import Revocations
 from polyagent.domain.account import Actor, Claims
 from polyagent.domain.errors import Forbidden, Unauthenticated
 from polyagent.ports.clock import Clock
-from polyagent.usecases.accounts import Authenticate
+from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.tickets import ManageTickets
 
 PROTOCOL = "polyagent.v1"
@@ -37,11 +39,11 @@ class Handshake:
         """Return what its credentials say; None if it has none. Raises `Unauthenticated`, `Unavailable`."""
         header = self._headers.get("authorization")
         if header is not None:
-            return authenticate.claims(bearer(header))
+            return await authenticate.claims(bearer(header))
         if self._ticket is not None:
             return await tickets.redeem(self._ticket, self._path)
         token = self._protocol_token()
-        return None if token is None else authenticate.claims(token)
+        return None if token is None else await authenticate.claims(token)
 
     def _protocol_token(self) -> str | None:
         if self.protocol is None:
@@ -52,13 +54,22 @@ class Handshake:
 
 
 class Credentials:
-    """Those that hold now; they may be renewed."""
+    """Those that hold now; they may be renewed. `on_revoked` is called when they hold no more."""
 
-    def __init__(self, authenticate: Authenticate, clock: Clock) -> None:
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        clock: Clock,
+        revocations: Revocations,
+        on_revoked: Callable[[], None],
+    ) -> None:
         self.good_until_s = float("inf")
         self._authenticate = authenticate
         self._clock = clock
-        self._held: tuple[Claims, Actor] | None = None
+        self._held: Actor | None = None
+        self._revocations = revocations
+        self._on_revoked = on_revoked
+        self._listening = ExitStack()
 
     @property
     def are_given(self) -> bool:
@@ -68,28 +79,24 @@ class Credentials:
     def actor(self) -> Actor:
         if self._held is None:
             raise Unauthenticated("Send an auth frame first.")
-        return self._held[1]
+        return self._held
 
-    def claims(self, token: str) -> Claims:
-        """Raises `Unauthenticated`."""
-        return self._authenticate.claims(token)
+    async def claims(self, token: str) -> Claims:
+        """Raises `Unauthenticated`, `Unavailable`."""
+        return await self._authenticate.claims(token)
 
     async def accept(self, claims: Claims) -> None:
         """Go on with these. Raises `Unauthenticated`, `Forbidden`, `Unavailable`."""
         actor = await self._authenticate(claims)
         actor.require("chat")
-        if self._held is not None and self._held[1].user_id != actor.user_id:
+        if self._held is not None and self._held.user_id != actor.user_id:
             raise Forbidden("This is another user's token: open a socket of its own for it.")
-        self._held = (claims, actor)
+        self._held = actor
+        self.close()
+        self._listening.enter_context(self._revocations.listening(claims, actor, self._on_revoked))
         left_s = (claims.expires_at - self._clock.now()).total_seconds()
         self.good_until_s = self._clock.monotonic() + left_s + GRACE_S
 
-    async def check(self) -> None:
-        """Ask again whether they hold. Raises as `accept` does."""
-        if self._held is None:
-            return
-        claims, _ = self._held
-        actor = await self._authenticate(claims)
-        actor.require("chat")
-        if self._held[0] is claims:
-            self._held = (claims, actor)
+    def close(self) -> None:
+        """Listen no more."""
+        self._listening.close()

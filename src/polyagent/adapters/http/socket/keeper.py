@@ -3,7 +3,6 @@
 from polyagent.adapters.http.socket.connection import Close, Connection
 from polyagent.adapters.http.socket.credentials import Credentials
 from polyagent.adapters.http.socket.watches import Watches
-from polyagent.domain.errors import Forbidden, Unauthenticated, Unavailable
 from polyagent.ports.clock import Clock
 
 FIRST_FRAME_S = 10.0
@@ -23,27 +22,16 @@ class Keeper:
     async def keep(self) -> None:
         """Close the socket when it is time to."""
         await self._clock.sleep(FIRST_FRAME_S)
-        while (why := await self._verdict()) is None:
+        while (why := self._verdict()) is None:
             await self._clock.sleep(max(0.0, self._next_s() - self._clock.monotonic()))
         self._connection.close(why)
 
-    async def _verdict(self) -> Close | None:
+    def _verdict(self) -> Close | None:
         now_s = self._clock.monotonic()
         if not self._credentials.are_given or now_s >= self._credentials.good_until_s:
             return Close.UNAUTHENTICATED
         if not self._watches and now_s >= self._connection.last_said_s + IDLE_S:
             return Close.IDLE
-        return await self._asked()
-
-    async def _asked(self) -> Close | None:
-        try:
-            await self._credentials.check()
-        except Unauthenticated:
-            return Close.UNAUTHENTICATED
-        except Forbidden:
-            return Close.NOT_ALLOWED
-        except Unavailable:
-            return None  # whoever was let in stays while the store is away
         return None
 
     def _next_s(self) -> float:

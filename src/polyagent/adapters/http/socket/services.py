@@ -9,7 +9,7 @@ from polyagent.adapters.http.drain import Drain
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Reader
 from polyagent.ports.clock import Clock
-from polyagent.usecases.accounts import Authenticate
+from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.follow_run import FollowRun
 from polyagent.usecases.runs import ManageRuns

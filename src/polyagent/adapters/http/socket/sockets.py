@@ -13,6 +13,7 @@ from litestar.connection import WebSocket
 
 from polyagent.adapters.http.drain import Drain
 from polyagent.adapters.http.rates import RequestRates
+from polyagent.adapters.http.revocations import Revocations
 from polyagent.adapters.http.socket.connection import Close, Connection
 from polyagent.adapters.http.socket.conversation import Conversation
 from polyagent.adapters.http.socket.credentials import Credentials, Handshake
@@ -36,12 +37,18 @@ class Sockets:
     """Lets in so many that the process still answers requests beside them."""
 
     def __init__(
-        self, container: AsyncContainer, settings: Settings, drain: Drain, rates: RequestRates
+        self,
+        container: AsyncContainer,
+        settings: Settings,
+        drain: Drain,
+        rates: RequestRates,
+        revocations: Revocations,
     ) -> None:
         self._container = container
         self._rates = rates
         self._settings = settings
         self._drain = drain
+        self._revocations = revocations
         self._look = SessionLook()
         self._open: set[Connection] = set()
 
@@ -97,7 +104,12 @@ class Sockets:
         services: Services,
         session_id: UUID | None,
     ) -> None:
-        credentials = Credentials(services.authenticate, services.clock)
+        credentials = Credentials(
+            services.authenticate,
+            services.clock,
+            self._revocations,
+            partial(connection.close, Close.UNAUTHENTICATED),
+        )
         watches = Watches(connection)
         session = SessionWatch(session_id, credentials, watches, services)
         conversation = Conversation(connection, credentials, watches, session, services)
@@ -111,6 +123,7 @@ class Sockets:
                 await _together(connection, visit.stay(self._look), keeper.keep())
         finally:
             visit.leave()
+            credentials.close()
             await watches.close()
 
 

@@ -59,7 +59,7 @@ class Visit:
             with self._closing_on_error():
                 if not self._credentials.are_given:
                     frame = await _first(texts)
-                    await self._enter(self._services.authenticate.claims(frame.token))
+                    await self._enter(await self._credentials.claims(frame.token))
                     await self._connection.say(frames.ok(frame.id))
                 with self._watching(look):
                     async for text in texts:
