@@ -203,6 +203,9 @@ async def _work(settings: Settings) -> None:
 
 def prepare(settings: Settings) -> Prepared:
     """Migrate the database; make the first administrator and the built-in agents."""
+    from polyagent.adapters.telemetry.logging import configure_logging
+
+    configure_logging(settings.log, sys.stderr)
     return _run(_prepare(settled(settings)))
 
 

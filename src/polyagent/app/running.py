@@ -3,9 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from dishka import AsyncContainer
 
+from polyagent.domain.password import is_common
 from polyagent.domain.startup import Prepared
+
+log = structlog.get_logger("polyagent.accounts")
 
 
 @asynccontextmanager
@@ -39,5 +43,10 @@ async def furnished(use_cases: AsyncContainer, password: str | None) -> Prepared
     from polyagent.usecases.agents import ManageAgents
 
     prepared = await (await use_cases.get(ManageAccounts)).first(password)
+    if prepared.created and password is not None and is_common(password):
+        log.warning(
+            "admin.password_common",
+            detail="POLYAGENT_ADMIN_PASSWORD is one of those that everybody tries first: change it.",
+        )
     await (await use_cases.get(ManageAgents)).make_builtin()
     return prepared

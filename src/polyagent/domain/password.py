@@ -9,9 +9,14 @@ from polyagent.domain.errors import Fault, PasswordCommon
 LIST = "common_passwords.txt"
 
 
+def is_common(password: str) -> bool:
+    """Say whether it is one of the list, in whatever case and width it is written."""
+    return unicodedata.normalize("NFKC", password).casefold() in _common()
+
+
 def require_uncommon(password: str) -> None:
-    """Raise `PasswordCommon` for one of the list, in whatever case and width it is written."""
-    if unicodedata.normalize("NFKC", password).casefold() in _common():
+    """Raises `PasswordCommon`."""
+    if is_common(password):
         fault = Fault("#/password", "It is one of those that everybody tries first.")
         raise PasswordCommon(f"{fault.detail} Choose another.", faults=(fault,))
 

@@ -59,9 +59,12 @@ class ManageAccounts:
 
     async def create(self, actor: Actor, new: NewUser) -> User:
         """Raises `NameTaken`, `PasswordCommon`, `Invalid`."""
+        require_uncommon(new.password)
+        return await self._create(actor, new)
+
+    async def _create(self, actor: Actor, new: NewUser) -> User:
         actor.require("admin")
         username, email = fit_username(new.username), fit_email(new.email)
-        require_uncommon(new.password)
         hashed = await self._passwords.hash(new.password)
         now = self._clock.now()
         user = User(
@@ -145,7 +148,10 @@ class ManageAccounts:
         return token
 
     async def first(self, password: str | None) -> Prepared:
-        """Make the first administrator, unless there is a user; None generates its password."""
+        """Make the first administrator, unless there is a user; None generates its password.
+
+        A common password is the operator's own choice.
+        """
         actor = Actor.system()
         async with self._store.begin(actor) as tx:
             if (await tx.accounts.list(PageAsk(limit=1))).items:
@@ -153,7 +159,7 @@ class ManageAccounts:
         chosen = password or secrets.token_urlsafe(12)
         new = {"username": ADMIN, "email": "admin@localhost", "password": chosen, "role": ADMIN}
         try:
-            await self.create(actor, msgspec.convert(new, NewUser))
+            await self._create(actor, msgspec.convert(new, NewUser))
         except msgspec.ValidationError as error:
             raise Invalid(f"POLYAGENT_ADMIN_PASSWORD: {error}.") from error
         except NameTaken:
