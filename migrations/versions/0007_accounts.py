@@ -59,6 +59,7 @@ UP = (
       action text NOT NULL,
       outcome text NOT NULL,
       object text,
+      client text,
       details jsonb NOT NULL DEFAULT '{}')
     """,
     "CREATE INDEX audit_workspace ON audit (workspace_id, id DESC)",

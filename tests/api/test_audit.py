@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from tests.api.house import House
+from msgspec.structs import replace
+
+from polyagent.settings import Server
+from tests.api.house import DRAIN_S, SETTINGS, House
 from tests.api.test_logins import EVE, _logs_in, _refresh
 
 AUDIT = "/api/v1/audit"
@@ -56,6 +59,7 @@ async def test_changes_of_users_and_keys_are_noted_without_secrets(house: House)
         ("user.deleted", made["id"]),
     ]
     assert entries[1]["details"] == {"role": {"from": "member", "to": "viewer"}}
+    assert {entry["client"] for entry in entries} == {"127.0.0.1"}
     for secret in (EVE["password"], key["secret"], 'secret"'):
         assert secret.encode() not in answer.body
 
@@ -69,6 +73,18 @@ async def test_refusals_and_what_administrators_read_are_noted(house: House) -> 
     assert (refused["outcome"], refused["object"]) == ("refused", "GET /api/v1/users")
     assert (read["outcome"], read["object"]) == ("done", "GET /api/v1/users")
     assert audit["object"] == f"GET {AUDIT}"
+
+
+async def test_behind_a_proxy_the_client_is_noted() -> None:
+    server = Server(drain_s=DRAIN_S, trusted_proxies=("127.0.0.1",))
+    async with House(replace(SETTINGS, server=server)).open() as house:
+        body = {"username": "nobody", "password": "wrong one"}
+        for address in ("192.0.2.1", "2001:db8::1"):
+            await house.nobody.post("/api/v1/users/login", body, x_forwarded_for=address)
+
+        entries = await _entries(house, "login")
+
+    assert [entry["client"] for entry in entries] == ["192.0.2.1", "2001:db8::1"]
 
 
 async def test_nobody_else_reads_it(house: House) -> None:

@@ -82,8 +82,10 @@ async def test_logins_that_fail_are_few_and_others_many() -> None:
         good = [await house.nobody.post("/api/v1/users/login", right) for _ in range(4)]
         wrong = {"username": "eve", "password": "wrong"}
         bad = [await house.nobody.post("/api/v1/users/login", wrong) for _ in range(4)]
+        aside = await house.nobody.post("/api/v1/users/login/", wrong)
         other = await house.ann.get(AGENTS)
 
+    assert aside.status == 429
     assert [answer.status for answer in good] == [200] * 4
     assert [answer.status for answer in bad] == [401, 401, 401, 429]
     assert bad[-1].as_problem(429, "rate_limited")

@@ -22,6 +22,7 @@ def _entry(tenant: Tenant, actor: Actor) -> AuditEntry:
         actor_id=actor.user_id,
         action="user.changed",
         object=str(new_id()),
+        client="192.0.2.1",
         details={"role": {"from": "member", "to": "admin"}},
     )
 

@@ -1,11 +1,13 @@
 """Accounts on real processes: what one gateway does to a user, all of them feel."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 from websockets.exceptions import ConnectionClosed
@@ -170,3 +172,22 @@ def test_secrets_are_rotated_while_two_workers_serve(model_service: str, tmp_pat
         assert statuses(before) == statuses(after) == {200}
         write(new)
         assert (statuses(before), statuses(after)) == ({401}, {200})
+
+
+async def test_of_requests_at_once_each_is_noted_with_its_own_address(model_service: str) -> None:
+    addresses = {f"/api/v1/users/{UUID(int=n)}": f"192.0.2.{n}" for n in range(90)}
+    environ = {"POLYAGENT_SERVER__TRUSTED_PROXIES": "127.0.0.1"}
+    with Up(model_service, environ=environ) as up:
+        headers = {"Authorization": f"Bearer {up.token()}"}
+        async with httpx.AsyncClient(
+            base_url=up.url, headers=headers, timeout=LIMIT_S, trust_env=False
+        ) as client:
+            asks = [
+                client.get(path, headers={"X-Forwarded-For": address})
+                for path, address in addresses.items()
+            ]
+            await asyncio.gather(*asks)
+            entries = (await client.get("/api/v1/audit?limit=100")).json()["items"]
+
+    noted = {entry["object"].removeprefix("GET "): entry["client"] for entry in entries}
+    assert {path: noted.get(path) for path in addresses} == addresses

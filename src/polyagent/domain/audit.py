@@ -1,5 +1,6 @@
 """What was done about access, and by whom: written once, changed by nobody."""
 
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -21,9 +22,15 @@ Action = Literal[
 ]
 Outcome = Literal["done", "refused"]
 
+CLIENT: ContextVar[str | None] = ContextVar("client", default=None)
+"""The address that the request under way came from."""
+
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """`actor_id` None: nobody who is known. `object` is what it was done to, as an id or an address."""
+    """`actor_id` None: nobody who is known. `object` is what it was done to, as an id or an address.
+
+    `client` is the address that it was asked from, None where no request asked.
+    """
 
     id: UUID
     at: datetime
@@ -31,4 +38,5 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     action: Action
     outcome: Outcome = "done"
     object: str | None = None
+    client: str | None = None
     details: dict[str, Any] = msgspec.field(default_factory=dict)

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from polyagent.domain.account import Actor
-from polyagent.domain.audit import Action, AuditEntry, Outcome
+from polyagent.domain.audit import CLIENT, Action, AuditEntry, Outcome
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.ports.clock import Clock
@@ -35,6 +35,7 @@ class Audit:
             action=action,
             outcome=outcome,
             object=None if object is None else str(object),
+            client=CLIENT.get(),
             details=dict(details or {}),
         )
         await tx.audit.add(entry)

@@ -93,7 +93,7 @@ class RequestRates:
 
     async def of_login(self, scope: HTTPScope) -> Bucket | None:
         """Count a login as one that fails, until it is known that it did not. Raises `Limited`."""
-        if scope["path"] != LOGIN or scope["method"] != "POST":
+        if scope["path"].rstrip("/") != LOGIN or scope["method"] != "POST":
             return None
         bucket = Bucket("login", _whose(scope), self._settings.failed_logins, exact=True)
         await self._take({}, bucket)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from polyagent.adapters.memory.state import State
 from polyagent.domain.account import Account, Actor, Claims
 from polyagent.domain.api_key import KeyOnFile
-from polyagent.domain.audit import AuditEntry
+from polyagent.domain.audit import CLIENT, AuditEntry
 from polyagent.domain.ids import new_id
 from polyagent.ports.clock import Clock
 
@@ -61,6 +61,7 @@ class MemoryStanding:
                 actor_id=claims.user_id,
                 action="api_key.used",
                 object=str(claims.key_id),
+                client=CLIENT.get(),
             )
             self._state.audit[row.workspace_id, entry.id] = entry
         return frozenset(row.key.scopes)

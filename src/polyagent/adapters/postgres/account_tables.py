@@ -69,6 +69,7 @@ class AuditRow(DefaultBase):
     action: Mapped[Words]
     outcome: Mapped[Words]
     object: Mapped[Words | None]
+    client: Mapped[Words | None]
     details: Mapped[JsonObject]
 
     __table_args__ = (Index("audit_workspace", "workspace_id", text("id DESC")),)

@@ -10,10 +10,11 @@ from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
 from polyagent.domain.account import Actor, Claims
 from polyagent.domain.api_key import KeyOnFile
+from polyagent.domain.audit import CLIENT
 from polyagent.domain.ids import new_id
 
-# 1 users, 2 session versions (NULL: any), 3 families, 4 keys, 5 ids for entries of the audit log;
-# `n` counts from 1. A use is noted once a minute.
+# 1 users, 2 session versions (NULL: any), 3 families, 4 keys, 5 ids for entries of the audit log,
+# 6 the client; `n` counts from 1. A use is noted once a minute.
 STANDING = """
 WITH asked AS (
     SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::uuid[], $5::uuid[]) WITH ORDINALITY
@@ -24,8 +25,8 @@ WITH asked AS (
         AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
     RETURNING api_keys.id, api_keys.workspace_id, api_keys.user_id, asked.entry_id
 ), noted AS (
-    INSERT INTO audit (id, workspace_id, actor_id, action, outcome, object)
-    SELECT entry_id, workspace_id, user_id, 'api_key.used', 'done', id::text FROM used
+    INSERT INTO audit (id, workspace_id, actor_id, action, outcome, object, client)
+    SELECT entry_id, workspace_id, user_id, 'api_key.used', 'done', id::text, $6 FROM used
 )
 SELECT asked.n, u.id, u.workspace_id, u.role, k.scopes
 FROM asked
@@ -59,6 +60,7 @@ class PostgresStanding:
                 [each.family_id for each in claims],
                 [each.key_id for each in claims],
                 [new_id() for _ in claims],
+                CLIENT.get(),
             )
         return {claims[row["n"] - 1]: _actor(row) for row in rows}
 

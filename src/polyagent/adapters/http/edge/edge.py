@@ -19,6 +19,7 @@ from polyagent.adapters.http.edge.proxies import Proxies
 from polyagent.adapters.http.edge.refusals import refuse, refuse_upgrade
 from polyagent.adapters.http.edge.tracing import traced
 from polyagent.adapters.http.rates import RequestRates
+from polyagent.domain.audit import CLIENT
 from polyagent.domain.errors import Invalid, PolyAgentError
 from polyagent.domain.ids import new_id
 from polyagent.domain.limit import Bucket
@@ -126,7 +127,7 @@ class Edge:
         await self._app(scope, receive, send)
 
     def _admit(self, scope: HTTPScope | WebSocketScope, method: str, head: Head) -> None:
-        """Raises what is wrong with the request's head; else the scope knows its client's address."""
+        """Raises what is wrong with the request's head; else the scope and the audit log know its client's address."""
         path = scope["path"]
         if "\x00" in path or b"%00" in scope["query_string"]:
             raise Invalid("The address has the character NUL in it.")
@@ -134,7 +135,9 @@ class Edge:
             self._hosts.check(head.get(b"host"))
         self._origins.check(method, head)
         if (peer := scope["client"]) is not None:
-            scope["client"] = (self._proxies.client(peer[0], head), peer[1])
+            address = self._proxies.client(peer[0], head)
+            scope["client"] = (address, peer[1])
+            CLIENT.set(address)
 
     async def _observe(self, scope: HTTPScope, method: str, status: int, seconds: float) -> None:
         route = scope.get("path_template") or UNMATCHED
