@@ -18,6 +18,7 @@ RUN_PAGES = [
     "docs/getting-started.md",
     "docs/cli.md",
     "docs/agents.md",
+    "docs/accounts.md",
     "docs/openai.md",
 ]
 PAGES = [
