@@ -117,8 +117,8 @@ def _told(process: subprocess.Popen[str]) -> dict[str, float]:
     return {name: float(value) for name, value in pairs}
 
 
-def test_processes_count_together_and_the_dead_keep_what_they_counted() -> None:
-    with counting_together():
+def test_processes_count_together_and_the_dead_keep_what_they_counted(tmp_path: Path) -> None:
+    with counting_together(tmp_path):
         with counting() as dead:
             assert dead.stdout
             assert dead.stdout.readline() == "\n"
@@ -134,6 +134,7 @@ def test_processes_count_together_and_the_dead_keep_what_they_counted() -> None:
     assert told['polyagent_in_use_most{what="runs"}'] == 10
     if sys.platform == "linux":
         assert told["process_open_fds"] > 6
+    assert directory.parent == tmp_path
     assert not directory.exists()
 
 
@@ -143,15 +144,17 @@ def test_what_a_killed_server_left_is_swept(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    left = tmp_path / f"polyagent-metrics-{dead.pid}-x"
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    left = [place / f"polyagent-metrics-{dead.pid}-x" for place in (tmp_path, data_dir)]
     kept = tmp_path / f"polyagent-metrics-{os.getpid()}-x"
-    for place in (left, kept):
+    for place in (*left, kept):
         place.mkdir()
 
-    with counting_together():
+    with counting_together(data_dir):
         pass
 
-    assert not left.exists()
+    assert [place for place in left if place.exists()] == []
     assert kept.exists()
 
 

@@ -53,7 +53,7 @@ def up(settings: Settings, options: UpOptions, console: Console) -> int:
         raise SettingsError("server.port is 0, but `up` needs a port that its users can know.")
     listen = ("--host", server.host, "--port", str(server.port), "--workers", str(server.workers))
     place = data_dir(settings)
-    with counting_together():
+    with counting_together(place):
         plan = Plan(
             data_dir=place,
             host=server.host,
@@ -129,7 +129,7 @@ def serve(settings: Settings, *, reuse_port: bool) -> int:
 
     _require_sound(settings)
     hand_on(settled(settings))
-    with counting_together():
+    with counting_together(data_dir(settings)):
         return listen("polyagent.app:asgi", settings.server, reuse_port=reuse_port)
 
 

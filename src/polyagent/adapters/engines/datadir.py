@@ -141,6 +141,8 @@ class DataDir:
                 _remove(self.path / name)
                 for unfinished in self.path.glob(f".{name}.*"):
                     _remove(unfinished)
+            for counts in self.path.glob("polyagent-metrics-*"):
+                _remove(counts)
             with suppress(OSError):  # not empty: a person's own file
                 self.path.rmdir()
 

@@ -12,13 +12,20 @@ PREFIX = "polyagent-metrics-"
 
 
 @contextmanager
-def counting_together() -> Iterator[None]:
-    """Have the processes that are started inside count together, unless we were started so ourselves."""
+def counting_together(data_dir: Path) -> Iterator[None]:
+    """Have the processes that are started inside count together, unless we were started so ourselves.
+
+    The counts lie in the data directory where there is one: what a kill -9 leaves goes with it, or at
+    the next start.
+    """
     if DIRECTORY in os.environ:
         yield
         return
-    _sweep()
-    directory = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
+    elsewhere = Path(tempfile.gettempdir())
+    place = data_dir if os.access(data_dir, os.W_OK) else elsewhere
+    for each in (place, elsewhere):
+        _sweep(each)
+    directory = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place)
     os.environ[DIRECTORY] = directory
     try:
         yield
@@ -27,12 +34,12 @@ def counting_together() -> Iterator[None]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _sweep() -> None:
+def _sweep(place: Path) -> None:
     """Remove what was left by those that were killed."""
-    for place in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        pid = place.name.removeprefix(PREFIX).partition("-")[0]
+    for left in place.glob(f"{PREFIX}*"):
+        pid = left.name.removeprefix(PREFIX).partition("-")[0]
         if pid.isdecimal() and not lives(int(pid)):
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def lives(pid: int) -> bool:
