@@ -33,7 +33,11 @@ class ScriptedModels:
         self.scripts = deque(scripts)
         self.prompts: list[Prompt] = []
         self._info = info or ModelInfo(
-            name="scripted", service="memory", window_tokens=DEFAULT_WINDOW_TOKENS, images=True
+            name="scripted",
+            service="memory",
+            window_tokens=DEFAULT_WINDOW_TOKENS,
+            window_guessed=True,
+            images=True,
         )
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelDelta, None]:
