@@ -37,9 +37,17 @@ class Asking:
         self._info = info
         self.window = info.window_tokens if info else DEFAULT_WINDOW_TOKENS
         self.offered = self._offered(tools)
+        self._tools_tokens = tools_cost(self.offered)
+        self._brought_tokens = prompt_cost(run.work.spec.given) + estimate_tokens(
+            run.work.spec.instructions or ""
+        )
         self.draft = Draft(run.done + 1)
         self.retries = 0
         self.shrinks = 0
+
+    def drop_tools(self) -> None:
+        """Ask without them: the service takes none."""
+        self.offered, self._tools_tokens = (), 0
 
     def begin(self) -> None:
         """Begin the step's message; at the head of the first one, unless it is JSON, stands what is missing."""
@@ -71,9 +79,7 @@ class Asking:
     @property
     def fixed_tokens(self) -> int:
         """What of the prompt is no matter of ours: instructions, tools, what a client brought along."""
-        spec = self._run.work.spec
-        told = estimate_tokens(spec.instructions or "") + prompt_cost(spec.given)
-        return told + tools_cost(self.offered)
+        return self._brought_tokens + self._tools_tokens
 
     @property
     def result_tokens(self) -> int:
@@ -93,12 +99,15 @@ class Asking:
             response_format=spec.response_format,
         )
 
-    def require_room(self, prompt: Prompt) -> None:
+    def thought_tokens(self, prompt: Prompt) -> int:
+        """Return about how many tokens a prompt has."""
+        return prompt_cost(prompt.messages) + self._tools_tokens
+
+    def require_room(self, thought: int) -> None:
         """Raise `ContextExceeded` for what cannot fit by far: some services cut such a prompt in silence."""
         info = self._info
         if info is None or info.window_guessed:
             return
-        thought = prompt_cost(prompt.messages) + tools_cost(prompt.tools)
         if thought * SURELY > info.window_tokens:
             raise ContextExceeded(
                 f"The prompt has about {thought} tokens, the model's window {info.window_tokens}."

@@ -14,7 +14,7 @@ from polyagent.domain.compaction import (
     summary_tokens,
     transcript,
 )
-from polyagent.domain.context import Conversation, cost_of, cut, prompt_cost, tools_cost
+from polyagent.domain.context import Conversation, cost_of, cut
 from polyagent.domain.errors import ContextExceeded, ModelServiceBroken, ModelServiceRefused
 from polyagent.domain.event import ContextCompacted, EventBody, UsageReported
 from polyagent.domain.ids import new_id
@@ -41,12 +41,11 @@ class Compactor:
         self._meter = meter
         self._ratios: defaultdict[str | None, float] = defaultdict(lambda: 1.0)
 
-    def learn(self, run: State, prompt: Prompt, finished: Finished) -> None:
-        """Compare what a prompt was thought to have with what the service says that it had."""
+    def learn(self, run: State, thought: int, finished: Finished) -> None:
+        """Compare the tokens that a prompt was thought to have with what the service says that it had."""
         told = finished.usage.input_tokens
         if finished.usage.estimated or not told:
             return
-        thought = prompt_cost(prompt.messages) + tools_cost(prompt.tools)
         if thought > LEAST_TOKENS:
             seen = min(RATIOS[1], max(RATIOS[0], told / thought))
             model = run.work.spec.model

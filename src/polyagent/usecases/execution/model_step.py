@@ -88,13 +88,14 @@ class ModelStep:
         ask.begin()
         while True:
             prompt = ask.prompt()
+            thought = ask.thought_tokens(prompt)
             try:
-                ask.require_room(prompt)
+                ask.require_room(thought)
                 finished = await self._listen(run, ask.draft, prompt)
             except (ModelServiceRefused, ModelServiceBroken) as error:
                 await self._mend(run, ask, error)
             else:
-                self._compactor.learn(run, prompt, finished)
+                self._compactor.learn(run, thought, finished)
                 return ask.draft, finished
 
     async def _mend(
@@ -105,7 +106,7 @@ class ModelStep:
             case ContextExceeded():
                 await self._shrink(run, ask, error)
             case ToolsRefused() if ask.offered and not run.work.spec.client_tools:
-                ask.offered = ()
+                ask.drop_tools()
                 ask.begin()
             case ModelServiceBroken() if ask.retries < MAX_RETRIES:
                 ask.retries += 1
