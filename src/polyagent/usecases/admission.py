@@ -1,5 +1,6 @@
 """How a run that somebody asks for is admitted, and begun where it was asked for."""
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from polyagent.domain.account import Actor
@@ -28,16 +29,40 @@ class Admission:
     async def __call__(
         self,
         actor: Actor,
+        key: IdempotencyKey | None,
+        stands: Callable[[], Awaitable[tuple[NewRun, Ground]]],
+        *,
+        fetches: bool,
+        background: bool = False,
+    ) -> Admitted:
+        """Admit the run that `stands` makes, and execute it here at once unless it must wait or is for the background.
+
+        Under a key what was admitted before is returned: at once if `stands` fetches something, since by
+        now that may be gone or another; else also where the ask stands no more. Raises as `stands` and
+        `Runs.admit` do.
+        """
+        if fetches and (before := await self._before(actor, key)) is not None:
+            return before
+        try:
+            run, ground = await stands()
+        except STANDS_NO_MORE:
+            if (before := await self._before(actor, key)) is None:
+                raise
+            return before
+        return await self._admit(actor, run, ground, key, background=background)
+
+    async def _before(self, actor: Actor, key: IdempotencyKey | None) -> Admitted | None:
+        return None if key is None else await self._runs.replayed(actor, key)
+
+    async def _admit(
+        self,
+        actor: Actor,
         run: NewRun,
         ground: Ground,
         key: IdempotencyKey | None,
         *,
-        background: bool = False,
+        background: bool,
     ) -> Admitted:
-        """Admit a run, and execute it here at once unless it must wait or is for the background.
-
-        Raises as `Runs.admit` does.
-        """
         async with self._executor.admitting(run.id, actor.user_id) as worker_id:
             here = None if background else worker_id
             admitted = await self._settled(actor, run, ground, here, key)

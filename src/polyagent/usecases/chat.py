@@ -10,7 +10,6 @@ from polyagent.domain.chat import Ask, FilePart, ImagePart, Part, any_elsewhere
 from polyagent.domain.errors import Fault, NotFound, NotSupported
 from polyagent.domain.ids import new_id
 from polyagent.domain.image import ImageLimits
-from polyagent.domain.response_format import SCHEMA_AT, JsonSchema
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
@@ -18,8 +17,8 @@ from polyagent.ports.outbound import Outbound
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.tools import Tools
-from polyagent.usecases.admission import STANDS_NO_MORE, Admission
-from polyagent.usecases.checks import model_info, require_sight, require_tools
+from polyagent.usecases.admission import Admission
+from polyagent.usecases.checks import model_info, require_sight, require_sound_form, require_tools
 from polyagent.usecases.images import TakeImages
 
 
@@ -52,25 +51,14 @@ class SendChat:
         """
         actor.require("chat")
         _require_supported(ask)
-        if isinstance(ask.response_format, JsonSchema):
-            self._schemas.require_sound(ask.response_format.json_schema.schema, SCHEMA_AT)
-        if (before := await self._fetched_before(actor, ask, key)) is not None:
-            return before
-        try:
-            run, ground = await self._stands(actor, ask)
-        except STANDS_NO_MORE:
-            if key is None or (before := await self._runs.replayed(actor, key)) is None:
-                raise
-            return before
-        return await self._admission(actor, run, ground, key, background=ask.background)
-
-    async def _fetched_before(
-        self, actor: Actor, ask: Ask, key: IdempotencyKey | None
-    ) -> Admitted | None:
-        """Return the run of an ask whose images were fetched: by now they may be gone, or others."""
-        if key is None or not any_elsewhere(ask.parts):
-            return None
-        return await self._runs.replayed(actor, key)
+        require_sound_form(self._schemas, ask.response_format)
+        return await self._admission(
+            actor,
+            key,
+            lambda: self._stands(actor, ask),
+            fetches=any_elsewhere(ask.parts),
+            background=ask.background,
+        )
 
     async def _stands(self, actor: Actor, ask: Ask) -> tuple[NewRun, Ground]:
         ground = await self._runs.ground(

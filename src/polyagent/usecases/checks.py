@@ -12,7 +12,9 @@ from polyagent.domain.errors import (
 )
 from polyagent.domain.misfit import escaped
 from polyagent.domain.model import ModelInfo
+from polyagent.domain.response_format import SCHEMA_AT, JsonSchema, ResponseFormat
 from polyagent.ports.models import Models
+from polyagent.ports.schemas import Schemas
 from polyagent.ports.tools import Tools
 
 
@@ -65,3 +67,9 @@ async def model_info(
     except ModelUnknown as error:
         faults = (Fault(pointer, error.detail),) if pointer else ()
         raise ModelUnknown(error.detail, faults=faults) from error
+
+
+def require_sound_form(schemas: Schemas, wanted: ResponseFormat | None) -> None:
+    """Raise `Invalid` for a schema that no answer could be checked against."""
+    if isinstance(wanted, JsonSchema):
+        schemas.require_sound(wanted.json_schema.schema, SCHEMA_AT)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent
-from polyagent.domain.chat import Part, any_elsewhere
+from polyagent.domain.chat import any_elsewhere
 from polyagent.domain.completion import AGENT, CompletionAsk, Offer, id_of, offer_of, offers_of
 from polyagent.domain.errors import (
     Fault,
@@ -22,7 +22,6 @@ from polyagent.domain.ids import new_id
 from polyagent.domain.image import ImageLimits
 from polyagent.domain.model import ModelInfo, PromptMessage
 from polyagent.domain.page import PageAsk
-from polyagent.domain.response_format import SCHEMA_AT, JsonSchema
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
@@ -30,8 +29,8 @@ from polyagent.ports.outbound import Outbound
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.store import Store
-from polyagent.usecases.admission import STANDS_NO_MORE, Admission
-from polyagent.usecases.checks import model_info, require_sight
+from polyagent.usecases.admission import Admission
+from polyagent.usecases.checks import model_info, require_sight, require_sound_form
 from polyagent.usecases.images import TakeImages
 
 PAGE = 100
@@ -64,19 +63,9 @@ class SendCompletion:
         `Limited`, `StoreUnavailable`, and what `TakeImages` raises.
         """
         actor.require("chat")
-        if isinstance(ask.response_format, JsonSchema):
-            self._schemas.require_sound(ask.response_format.json_schema.schema, SCHEMA_AT)
-        is_elsewhere = any_elsewhere(_shown(ask))
-        before = await self._runs.replayed(actor, key) if key and is_elsewhere else None
-        if before is not None:
-            return before
-        try:
-            run, ground = await self._stands(actor, ask)
-        except STANDS_NO_MORE:
-            if key is None or (before := await self._runs.replayed(actor, key)) is None:
-                raise
-            return before
-        return await self._admission(actor, run, ground, key)
+        require_sound_form(self._schemas, ask.response_format)
+        fetches = any(any_elsewhere(said.parts) for said in ask.given)
+        return await self._admission(actor, key, lambda: self._stands(actor, ask), fetches=fetches)
 
     async def _stands(self, actor: Actor, ask: CompletionAsk) -> tuple[NewRun, Ground]:
         ground = await _ground(self._runs, actor, ask.agent)
@@ -186,10 +175,6 @@ def _newest(given: tuple[PromptMessage, ...]) -> int:
     """Return where the parts of the last user message begin, among those of all."""
     users = [n for n, said in enumerate(given) if said.role == "user"]
     return sum(len(said.parts) for said in given[: users[-1] if users else 0])
-
-
-def _shown(ask: CompletionAsk) -> list[Part]:
-    return [part for said in ask.given for part in said.parts]
 
 
 def _spec(ask: CompletionAsk, agent: Agent) -> Spec:
