@@ -40,12 +40,10 @@ class Audit:
         )
         await tx.audit.add(entry)
 
-    async def request(self, actor: Actor, method: str, path: str, *, outcome: Outcome) -> None:
+    async def request(self, actor: Actor, request: str, *, outcome: Outcome) -> None:
         """Note an administrator's request for what is others', or one that was refused."""
         async with self._store.begin(actor) as tx:
-            await self.note(
-                tx, "request", actor_id=actor.user_id, object=f"{method} {path}", outcome=outcome
-            )
+            await self.note(tx, "request", actor_id=actor.user_id, object=request, outcome=outcome)
 
     async def list(self, actor: Actor, page: PageAsk) -> Page[AuditEntry]:
         actor.require("admin")

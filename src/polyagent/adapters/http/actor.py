@@ -57,16 +57,10 @@ class Guard:
     ) -> None:
         """Let in or refuse; note whoever is refused, and an administrator who asks for what is others'."""
         method, path = str(connection.scope.get("method")), connection.scope["path"]
-        try:
-            actor.require(permission)
-        except Forbidden:
-            with suppress(Unavailable):
-                audit = await self._container.get(Audit)
-                await audit.request(actor, method, path, outcome="refused")
-            raise
+        await permit(self._container, actor, permission, request=f"{method} {path}")
         if permission == "admin" and method == "GET":
             audit = await self._container.get(Audit)
-            await audit.request(actor, method, path, outcome="done")
+            await audit.request(actor, f"{method} {path}", outcome="done")
 
     async def _redeemed(
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
@@ -78,6 +72,19 @@ class Guard:
             return None
         tickets = await self._container.get(ManageTickets)
         return await tickets.redeem(ticket, connection.scope["path"])
+
+
+async def permit(
+    container: AsyncContainer, actor: Actor, permission: Permission, *, request: str
+) -> None:
+    """Raise `Forbidden`, having noted who was refused what, unless the actor has the permission."""
+    try:
+        actor.require(permission)
+    except Forbidden:
+        with suppress(Unavailable):
+            audit = await container.get(Audit)
+            await audit.request(actor, request, outcome="refused")
+        raise
 
 
 def bearer(header: str | None) -> str:

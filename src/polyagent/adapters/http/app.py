@@ -37,6 +37,7 @@ from polyagent.adapters.http.routes.sessions import SessionController
 from polyagent.adapters.http.routes.tickets import TicketController
 from polyagent.adapters.http.routes.tools import ToolController
 from polyagent.adapters.http.routes.users import UserController
+from polyagent.adapters.http.socket import frames
 from polyagent.adapters.http.socket.routes import SocketController
 from polyagent.adapters.http.socket.sockets import Sockets
 from polyagent.domain.errors import PolyAgentError
@@ -77,6 +78,7 @@ def build(
         logging_config=None,
     )
     require_permissions(app.routes)
+    frames.require_permissions()
     app.asgi_handler = Edge(
         app.asgi_handler, container, settings, rates, admission, methods=_methods(app)
     )

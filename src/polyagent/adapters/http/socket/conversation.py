@@ -45,6 +45,7 @@ class Conversation:
         await self._connection.say(frames.error(error, frames.name_of(text or b"")))
 
     async def _do(self, frame: ClientFrame) -> None:
+        await self._credentials.require(frames.PERMISSIONS[type(frame)])
         match frame:
             case frames.Chat():
                 await self._send(frame)

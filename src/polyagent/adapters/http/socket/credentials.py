@@ -1,13 +1,14 @@
 """Who is at the other end of a socket, and how long that is good."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 
 from litestar.datastructures import Headers
 
 from polyagent.adapters.http.actor import bearer
 from polyagent.adapters.http.revocations import Revocations
-from polyagent.domain.account import Actor, Claims
+from polyagent.adapters.http.socket.frames import TO_OPEN
+from polyagent.domain.account import Actor, Claims, Permission
 from polyagent.domain.errors import Forbidden, Unauthenticated
 from polyagent.ports.clock import Clock
 from polyagent.usecases.authenticate import Authenticate
@@ -25,7 +26,7 @@ class Handshake:
     def __init__(
         self, path: str, headers: Headers, ticket: str | None, protocols: Sequence[str]
     ) -> None:
-        self._path = path
+        self.path = path
         self._headers = headers
         self._ticket = ticket
         self._protocols = protocols
@@ -41,7 +42,7 @@ class Handshake:
         if header is not None:
             return await authenticate.claims(bearer(header))
         if self._ticket is not None:
-            return await tickets.redeem(self._ticket, self._path)
+            return await tickets.redeem(self._ticket, self.path)
         token = self._protocol_token()
         return None if token is None else await authenticate.claims(token)
 
@@ -53,6 +54,10 @@ class Handshake:
         return None if found is None else found.removeprefix(_TOKEN)
 
 
+Permit = Callable[[Actor, Permission], Awaitable[None]]
+"""Raises `Forbidden`."""
+
+
 class Credentials:
     """Those that hold now; they may be renewed. `on_revoked` is called when they hold no more."""
 
@@ -61,6 +66,7 @@ class Credentials:
         authenticate: Authenticate,
         clock: Clock,
         revocations: Revocations,
+        permit: Permit,
         on_revoked: Callable[[], None],
     ) -> None:
         self.good_until_s = float("inf")
@@ -68,6 +74,7 @@ class Credentials:
         self._clock = clock
         self._held: Actor | None = None
         self._revocations = revocations
+        self._permit = permit
         self._on_revoked = on_revoked
         self._listening = ExitStack()
 
@@ -88,7 +95,7 @@ class Credentials:
     async def accept(self, claims: Claims) -> None:
         """Go on with these. Raises `Unauthenticated`, `Forbidden`, `Unavailable`."""
         actor = await self._authenticate(claims)
-        actor.require("chat")
+        await self._permit(actor, TO_OPEN)
         if self._held is not None and self._held.user_id != actor.user_id:
             raise Forbidden("This is another user's token: open a socket of its own for it.")
         self._held = actor
@@ -96,6 +103,10 @@ class Credentials:
         self._listening.enter_context(self._revocations.listening(claims, actor, self._on_revoked))
         left_s = (claims.expires_at - self._clock.now()).total_seconds()
         self.good_until_s = self._clock.monotonic() + left_s + GRACE_S
+
+    async def require(self, permission: Permission) -> None:
+        """Raise `Forbidden` unless they are good for this."""
+        await self._permit(self.actor, permission)
 
     def close(self) -> None:
         """Listen no more."""

@@ -1,12 +1,15 @@
 """What clients and the server say over a socket, one JSON object a frame."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 import msgspec
+from litestar.exceptions import ImproperlyConfiguredException
 
 from polyagent.adapters.http.call import decoded
 from polyagent.adapters.http.errors import public
+from polyagent.domain.account import Permission
 from polyagent.domain.chat import Ask
 from polyagent.domain.errors import Invalid, PolyAgentError
 from polyagent.domain.event import Event
@@ -59,6 +62,26 @@ class Ping(Frame, frozen=True, tag="ping"):
 
 
 ClientFrame = Auth | Chat | Watch | Unwatch | Cancel | Approve | Ping
+
+TO_OPEN: Permission = "chat"
+"""What it takes to have a socket at all, `auth` frames included."""
+PERMISSIONS: Mapping[type[Any], Permission] = {
+    Auth: "public",
+    Chat: "chat",
+    Watch: "chat",
+    Unwatch: "chat",
+    Cancel: "chat",
+    Approve: "chat",
+    Ping: "public",
+}
+
+
+def require_permissions(kinds: Any = ClientFrame) -> None:
+    """Refuse to start with a frame that does not say who may send it."""
+    for kind in get_args(kinds):
+        if PERMISSIONS.get(kind) not in get_args(Permission):
+            raise ImproperlyConfiguredException(f"The frame {kind.__name__} has no permission.")
+
 
 PONG = b'{"type":"pong"}'
 
