@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from polyagent.settings import Settings
+from tests.api.asyncapi import check
 from tests.api.client import LIMIT_S, Client
 from tests.api.house import House
 from tests.e2e.server import free_port
@@ -40,7 +41,9 @@ class Talk:
 
     async def hears(self) -> Any:
         async with asyncio.timeout(LIMIT_S):
-            return json.loads(await self._connection.recv())
+            frame = json.loads(await self._connection.recv())
+        check(frame)
+        return frame
 
     async def asks(self, kind: str, **fields: Any) -> Any:
         """Say something and return the next frame."""

@@ -25,7 +25,13 @@ PUBLIC = {
         "/health/ready",
         "/metrics",
     ),
-    *("/problems/{code:str}", "/openapi.json", "/docs", "/docs/assets/{file_path:path}"),
+    *(
+        "/problems/{code:str}",
+        "/openapi.json",
+        "/asyncapi.json",
+        "/docs",
+        "/docs/assets/{file_path:path}",
+    ),
 }
 
 

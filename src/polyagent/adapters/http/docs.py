@@ -1,4 +1,4 @@
-"""The documentation: the OpenAPI document, and a page that reads it and contacts no other host."""
+"""The documentation: the OpenAPI and AsyncAPI documents, and a page that reads it and contacts no other host."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.static_files import create_static_files_router
 
+from polyagent.adapters.http.asyncapi.document import asyncapi
 from polyagent.adapters.http.openapi import Document
 
 STATIC = Path(__file__).parent / "static"
@@ -25,6 +26,10 @@ class DocsController(Controller):
     @get("/openapi.json", permission="public")
     async def document(self, document: NamedDependency[Document]) -> Response[bytes]:
         return Response(document.json, media_type="application/json")
+
+    @get("/asyncapi.json", permission="public")
+    async def sockets(self) -> Response[bytes]:
+        return Response(asyncapi(), media_type="application/json")
 
     @get("/docs", permission="public")
     async def page(self) -> Response[bytes]:

@@ -17,6 +17,21 @@ from polyagent.domain.event import Event
 FrameId = Annotated[str, msgspec.Meta(max_length=200)] | int | None
 """The client's own name for a frame."""
 
+NO_CURSOR = msgspec.Raw(b"null")
+Cursor = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        description="The `id` of the last event that you know.",
+        extra_json_schema={
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": "^[0-9]{1,18}$"},
+                {"type": "null"},
+            ]
+        },
+    ),
+]
+
 
 class Frame(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True
@@ -34,7 +49,7 @@ class Chat(Ask, frozen=True, kw_only=True, tag_field="type", tag="chat"):
 
 class Watch(Frame, frozen=True, kw_only=True, tag="watch"):
     run_id: UUID
-    after: msgspec.Raw = msgspec.Raw(b"null")
+    after: Cursor = msgspec.field(default_factory=lambda: NO_CURSOR)
 
     @property
     def cursor(self) -> str | None:
@@ -83,8 +98,6 @@ def require_permissions(kinds: Any = ClientFrame) -> None:
             raise ImproperlyConfiguredException(f"The frame {kind.__name__} has no permission.")
 
 
-PONG = b'{"type":"pong"}'
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -92,18 +105,27 @@ class _Named(msgspec.Struct):
     id: FrameId = None
 
 
-class _Reply(msgspec.Struct, omit_defaults=True):
+class Reply(msgspec.Struct, omit_defaults=True):
     reply_to: FrameId = None
 
 
-class _Ok(_Reply, tag_field="type", tag="ok"):
+class Ok(Reply, tag_field="type", tag="ok"):
     pass
 
 
-class _Error(_Reply, kw_only=True, tag_field="type", tag="error"):
+class Error(Reply, kw_only=True, tag_field="type", tag="error"):
+    """`code` is one of `/problems/{code}`."""
+
     code: str
     detail: str
     retryable: bool
+
+
+class Pong(msgspec.Struct, tag_field="type", tag="pong"):
+    pass
+
+
+PONG = _encode(Pong())
 
 
 def read(text: bytes | None) -> ClientFrame:
@@ -123,16 +145,16 @@ def name_of(text: bytes) -> FrameId:
 
 
 def ok(reply_to: FrameId) -> bytes:
-    return _encode(_Ok(reply_to=reply_to))
+    return _encode(Ok(reply_to=reply_to))
 
 
 def error(of: PolyAgentError, reply_to: FrameId = None) -> bytes:
     _, code, detail = public(of)
-    return _encode(_Error(code=code, detail=detail, retryable=of.retryable, reply_to=reply_to))
+    return _encode(Error(code=code, detail=detail, retryable=of.retryable, reply_to=reply_to))
 
 
 def event(of: Event, reply_to: FrameId = None) -> bytes:
     wire = of.wire
     if reply_to is None:
         return wire
-    return wire[:-1] + b"," + _encode(_Reply(reply_to=reply_to))[1:]
+    return wire[:-1] + b"," + _encode(Reply(reply_to=reply_to))[1:]
