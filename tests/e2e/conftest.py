@@ -1,7 +1,5 @@
 """One server for the tests that leave it whole; those that break it start their own."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,24 +13,6 @@ from tests.e2e.server import Up, eventually
 
 DRAIN_S = 6
 PLACES = 4
-
-
-@pytest.fixture(scope="session")
-def model_service() -> Iterator[str]:
-    """The address of a scripted model service, as a process of its own, that refuses what strict ones do."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.model_service", "--strict"], stdout=subprocess.PIPE, text=True
-    )
-    with process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
-
-
-@pytest.fixture(scope="session")
-def model_control(model_service: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=model_service.removesuffix("/v1"), timeout=60) as client:
-        yield client
 
 
 @pytest.fixture(scope="session")
