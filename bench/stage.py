@@ -127,11 +127,15 @@ class Stage:
         module: str = "polyagent",
         cores: machine.Cores | None = None,
         model_url: str | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> Iterator[Server]:
-        """`polyagent serve`, one worker, as it comes; `model_url`: on another model service."""
+        """`polyagent serve`, one worker, as it comes; `model_url`: on another model service.
+
+        `settings` are more of its environment.
+        """
         port = free_port()
         words = (module, "serve", "--port", str(port))
-        environ, cores = self.environ, cores or self.server_cores
+        environ, cores = self.environ | dict(settings or {}), cores or self.server_cores
         if model_url is not None:
             environ["PYTHON_AI_URL"] = model_url
         with self._process("gateway", *words, cores=cores, environ=environ) as process:

@@ -1,0 +1,81 @@
+"""Loads real gateways, prints what came of it, and says whether a promise was broken. Linux only.
+
+python -m tests.load [--seconds N] [--readers N] [PART ...]
+"""
+
+import argparse
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from bench import conditions
+from bench.stage import Stage
+from bench.table import say, show
+from tests.load import verdict
+from tests.load.ground import ground, standing
+from tests.load.overload import Plan, overload
+
+BOUNDED = {"queued_runs": "10", "requests": "200"}
+
+
+class Size(msgspec.Struct, frozen=True):
+    seconds: float
+    readers: int
+
+
+def plans(seconds: float) -> Iterator[Plan]:
+    peak_s = min(10.0, seconds)
+    some = Plan(name="", seconds=seconds, peak_s=peak_s, limits=BOUNDED)
+    replace = msgspec.structs.replace
+    yield replace(some, name="arrivals, one gateway")
+    yield replace(some, name="arrivals, two gateways", gateways=2)
+    yield replace(some, name="clients that wait as told", manner="honest", users=4)
+    yield replace(some, name="arrivals, limits as they come", limits={})
+
+
+def overloads(here: Stage, size: Size) -> list[str]:
+    found, tables = [], []
+    for plan in plans(size.seconds):
+        with ground(here, gateways=plan.gateways, users=plan.users, settings=plan.settings) as it:
+            figures = overload(it, plan)
+        tables.append([*verdict.rows(figures)])
+        found += [
+            f"{plan.name}: {what}" for what in (*verdict.broken(figures), *verdict.slowed(figures))
+        ]
+    columns = ("", *(plan.name for plan in plans(size.seconds)))
+    lines = [(line[0][0], *(value for _, value in line)) for line in zip(*tables, strict=True)]
+    show("Ten times what 8 places for runs can do", columns, lines)
+    return found
+
+
+PARTS: dict[str, Callable[[Stage, Size], list[str]]] = {"overload": overloads}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--seconds", type=float, default=60, help="of each overload")
+    parser.add_argument("--readers", type=int, default=2000)
+    asked = parser.parse_args()
+    if unknown := set(asked.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its processes must end, too
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    load_before = os.getloadavg()[0]
+    found: list[str] = []
+    with standing(quick=False) as here:
+        conditions.show(here.engines, load_before)
+        for part in asked.parts or PARTS:
+            found += PARTS[part](here, Size(asked.seconds, asked.readers))
+    for what in found:
+        say(f"BROKEN: {what}")
+    say(f"\npromises broken: {len(found)}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
