@@ -1,13 +1,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 
 from tests.api.matrix.document import Document
 from tests.api.matrix.town import Town, town
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def place() -> AsyncIterator[Town]:
     opened: asyncio.Queue[Town] = asyncio.Queue()
     closing = asyncio.Event()
@@ -24,6 +24,6 @@ async def place() -> AsyncIterator[Town]:
         closing.set()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def document(place: Town) -> Document:
     return await Document.of(place.house)

@@ -1,7 +1,7 @@
 """Credentials of every kind, and what each stands for. A new one is made for each request."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple, get_args
 
 from polyagent.domain.account import Role
@@ -62,7 +62,7 @@ async def _claiming(town: Town) -> str:
 
 
 async def _expired(town: Town) -> str:
-    then = int((datetime.now(UTC) - timedelta(hours=1)).timestamp())
+    then = int(town.now().timestamp()) - 3600
     return await _spoiled(town, {"iat": then, "exp": then + 600})
 
 
@@ -77,7 +77,7 @@ async def _ticket(town: Town) -> str:
 
 
 async def _key(town: Town, *scopes: str, role: Role = "admin", hours: int | None = None) -> str:
-    expires_at = None if hours is None else datetime.now(UTC) + timedelta(hours=hours)
+    expires_at = None if hours is None else town.now() + timedelta(hours=hours)
     return (await town.key(await town.user(role), *scopes, expires_at=expires_at)).secret
 
 

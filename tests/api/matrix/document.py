@@ -76,9 +76,12 @@ def _operation(path: str, method: str, given: Any) -> Operation:
     )
 
 
+_TYPES: dict[type, str] = {dict: "object", list: "array"}
+
+
 def _fits(schema: Any, value: Any) -> bool:
     """Say whether this may be the schema of the value, by its type and by its tags."""
-    if schema.get("type") not in (None, {dict: "object", list: "array"}.get(type(value))):
+    if schema.get("type") not in (None, _TYPES.get(type(value))):
         return False
     tags = {n: f["enum"] for n, f in schema.get("properties", {}).items() if "enum" in f}
     return not isinstance(value, dict) or all(

@@ -1,6 +1,7 @@
 """For each operation a request that succeeds for whoever may make it, with what it is about."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from polyagent.domain.account import User
@@ -13,9 +14,9 @@ from tests.api.matrix.town import PASSWORD, Town
 class Ask(NamedTuple):
     """`about` fills the path."""
 
-    about: dict[str, Any] = {}
+    about: Mapping[str, Any] = MappingProxyType({})
     json: Any = None
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def path(self, operation: Operation) -> str:
         return operation.path.format(**self.about)
@@ -44,9 +45,9 @@ def _says(body: Callable[[], Any]) -> Make:
     return make
 
 
-def _of_agent(body: Any = None, **about: Any) -> Make:
+def _of_agent(body: Callable[[], Any] = lambda: None, **about: Any) -> Make:
     async def make(town: Town, user: User) -> Ask:
-        return Ask({"agent_id": (await town.agent(user)).id, **about}, body)
+        return Ask({"agent_id": (await town.agent(user)).id, **about}, body())
 
     return make
 
@@ -150,8 +151,8 @@ REQUESTS: dict[str, Make] = {
     "get_agent": _of_agent(),
     "list_agent_versions": _of_agent(),
     "create_agent": _says(_new_agent),
-    "replace_agent": _of_agent(_new_agent()),
-    "update_agent": _of_agent({"description": "new", "limits": {"max_steps": 3}}),
+    "replace_agent": _of_agent(_new_agent),
+    "update_agent": _of_agent(lambda: {"description": "new", "limits": {"max_steps": 3}}),
     "delete_agent": _of_agent(),
     "restore_agent_version": _of_agent(number=1),
     "list_tools": _plain(),

@@ -11,6 +11,8 @@ from tests.api.matrix.requests import REQUESTS, Ask
 from tests.api.matrix.rights import RIGHTS
 from tests.api.matrix.town import Town
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 class Carrier(NamedTuple):
     """`place` is where: query, cookie, header, scheme (of the right header) or body; `name` what it is called."""

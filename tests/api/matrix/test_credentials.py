@@ -13,10 +13,12 @@ from tests.api.matrix.requests import REQUESTS
 from tests.api.matrix.rights import RIGHTS, verdict
 from tests.api.matrix.town import Town
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PROFILE = "/api/v1/users/profile"
 
 
-def test_each_operation_of_the_document_has_a_right_and_a_request(document: Document) -> None:
+async def test_each_operation_of_the_document_has_a_right_and_a_request(document: Document) -> None:
     assert set(RIGHTS) == set(document.operations)
     assert set(REQUESTS) == set(document.operations)
 

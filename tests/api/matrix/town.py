@@ -18,6 +18,7 @@ from polyagent.domain.chat import TextPart
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import NewRun, Spec
 from polyagent.domain.token_family import RefreshToken, TokenFamily
+from polyagent.ports.clock import Clock
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
 from polyagent.ports.vault import ForeignTokens, Passwords, TokenRing
@@ -52,6 +53,7 @@ class Town:
         self._store = await self.house.container.get(Store)
         self._ring = await self.house.container.get(TokenRing)
         self._runs = await self.house.container.get(Runs)
+        self.now = (await self.house.container.get(Clock)).now
         self.password_hash = await (await self.house.container.get(Passwords)).hash(PASSWORD)
         self.ann = await self.user("member")
         self.bob = await self.user("member")
