@@ -1,19 +1,23 @@
 """One door: who may call what."""
 
 from datetime import timedelta
+from typing import get_args
 from uuid import UUID
 
 import jwt
+import msgspec
 import pytest
 from litestar import get
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.routes import HTTPRoute
 
 from polyagent.adapters.http.actor import require_permissions
+from polyagent.adapters.http.socket import frames
 from polyagent.ports.clock import Clock
 from polyagent.ports.vault import TokenRing
 from tests.api.front import error_of
 from tests.api.house import SECRET, House
+from tests.api.matrix.rights import CHATS, FRAMES
 
 PUBLIC = {
     *(
@@ -80,6 +84,22 @@ def test_a_handler_without_a_permission_stops_the_start() -> None:
 
     with pytest.raises(ImproperlyConfiguredException, match="/open"):
         require_permissions([route])
+
+
+def test_each_frame_has_a_permission() -> None:
+    told = {kind.__struct_config__.tag: kind for kind in get_args(frames.ClientFrame)}
+
+    assert set(told) == FRAMES
+    assert {frames.PERMISSIONS[kind] for kind in told.values()} == {"chat", "public"}
+    assert CHATS.scope == frames.TO_OPEN
+
+
+def test_a_frame_without_a_permission_stops_the_start() -> None:
+    class Careless(msgspec.Struct, tag="careless"):
+        pass
+
+    with pytest.raises(ImproperlyConfiguredException, match="Careless"):
+        frames.require_permissions(frames.Ping | Careless)
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,10 @@ def test_a_patch_sets_clears_and_merges_what_an_agent_is() -> None:
 
 @pytest.mark.parametrize(
     "patch",
-    [{"name": None}, {"name": "  "}, {"version": 9}, {"tools": "calculator"}, {"limits": 1}],
+    [
+        *({"name": None}, {"name": "  "}, {"version": 9}, {"tools": "calculator"}, {"limits": 1}),
+        *({"owner_id": None}, {"limits": {"x": None}}, {"model_settings": {"x": None}}),
+    ],
 )
 def test_a_patch_that_makes_no_agent_is_invalid(patch: dict[str, Any]) -> None:
     with pytest.raises(Invalid):

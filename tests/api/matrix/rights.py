@@ -81,6 +81,10 @@ RIGHTS: dict[str, Right] = {
 }
 
 
+FRAMES = {"auth", "chat", "watch", "unwatch", "cancel", "approve", "ping"}
+"""What clients say over a socket: it takes no more than the socket itself, which is CHATS."""
+
+
 class Bearer(NamedTuple):
     """What a credential stands for: `family` of a login, `scopes` None: all, `refused` the code of its 401."""
 

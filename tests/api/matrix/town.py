@@ -26,6 +26,7 @@ from polyagent.settings import Auth, Limits, Settings, Telemetry
 from polyagent.usecases.runs import ManageRuns
 from tests.api.client import Client
 from tests.api.house import SECRET, SETTINGS, House
+from tests.api.sockets import Street, street
 from tests.api.test_strangers import Embassy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -199,12 +200,26 @@ def actor_of(user: User) -> Actor:
 @asynccontextmanager
 async def town() -> AsyncIterator[Town]:
     embassy = Embassy()
-    given = Provider(scope=Scope.APP)
-    given.provide(lambda: embassy, provides=ForeignTokens)
-    async with House(settings(), given).open() as house:
+    async with House(settings(), _letting_in(embassy)).open() as house:
         found = Town(house, embassy)
         await found.settle()
         yield found
+
+
+@asynccontextmanager
+async def port_town() -> AsyncIterator[tuple[Town, Street]]:
+    """A town with a port, for sockets."""
+    embassy = Embassy()
+    async with street(settings(), _letting_in(embassy)) as found:
+        town = Town(found.house, embassy)
+        await town.settle()
+        yield town, found
+
+
+def _letting_in(embassy: Embassy) -> Provider:
+    given = Provider(scope=Scope.APP)
+    given.provide(lambda: embassy, provides=ForeignTokens)
+    return given
 
 
 def settings() -> Settings:
