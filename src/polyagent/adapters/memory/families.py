@@ -48,19 +48,24 @@ class MemoryFamilies:
         return row.family.user_id
 
     async def revoke(self, family_id: UUID) -> None:
-        row = self._state.families.get(family_id)
-        if row is not None and row.family.user_id == self._actor.user_id:
-            self._revoke(row)
+        for row in self._ours():
+            if (row.family.id, row.family.user_id) == (family_id, self._actor.user_id):
+                self._revoke(row)
 
     async def revoke_all(self, user_id: UUID, *, but: UUID | None = None) -> None:
-        for row in [*self._state.families.values()]:
+        for row in self._ours():
             if row.family.user_id == user_id and row.family.id != but:
                 self._revoke(row)
 
     def _found(self, token: RefreshToken) -> FamilyRow | None:
-        rows = self._state.families.values()
-        found = (row for row in rows if row.family.family_hash == token.family_hash)
+        found = (row for row in self._ours() if row.family.family_hash == token.family_hash)
         return next(found, None)
+
+    def _ours(self) -> list[FamilyRow]:
+        """Return those of the workspace's users."""
+        accounts, ours = self._state.accounts, self._actor.workspace_id
+        rows = ((row, accounts.get(row.family.user_id)) for row in self._state.families.values())
+        return [row for row, account in rows if account and account.user.workspace_id == ours]
 
     def _living(self, token: RefreshToken) -> FamilyRow | None:
         row = self._found(token)
