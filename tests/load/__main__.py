@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from bench import conditions
+from bench import conditions, machine
 from bench.stage import Stage
-from bench.table import say, show
+from bench.table import Cell, say, show
+from tests.load import hall as hall_of
 from tests.load import verdict
 from tests.load.ground import ground, standing
+from tests.load.hall import Hall
 from tests.load.overload import Plan, overload
 
-BOUNDED = {"queued_runs": "10", "requests": "200"}
+BOUNDED = {"limits__queued_runs": "10", "limits__requests": "100"}
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -46,12 +48,37 @@ def overloads(here: Stage, size: Size) -> list[str]:
             f"{plan.name}: {what}" for what in (*verdict.broken(figures), *verdict.slowed(figures))
         ]
     columns = ("", *(plan.name for plan in plans(size.seconds)))
-    lines = [(line[0][0], *(value for _, value in line)) for line in zip(*tables, strict=True)]
-    show("Ten times what 8 places for runs can do", columns, lines)
+    show("Ten times what 8 places for runs can do", columns, side_by_side(tables))
     return found
 
 
-PARTS: dict[str, Callable[[Stage, Size], list[str]]] = {"overload": overloads}
+def halls(readers: int) -> Iterator[Hall]:
+    one = Hall(name="of one run", readers=readers, runs=1)
+    many = Hall(name="of many runs", readers=readers, runs=max(2, readers // 10))
+    for hall in (one, many):
+        yield hall
+        yield msgspec.structs.replace(hall, name=f"{hall.name}, two gateways", gateways=2)
+
+
+def readers(here: Stage, size: Size) -> list[str]:
+    found, tables = [], []
+    for hall in halls(size.readers):
+        with ground(here, gateways=hall.gateways, users=0, settings=hall.settings) as it:
+            heard = hall_of.heard(it, hall)
+        tables.append([*hall_of.rows(heard)])
+        found += [f"{hall.name}: {what}" for what in hall_of.broken(heard)]
+        found += [f"{hall.name}: {what}" for what in hall_of.slowed(heard)]
+    columns = ("", *(hall.name for hall in halls(size.readers)))
+    show("Readers of events", columns, side_by_side(tables))
+    return found
+
+
+def side_by_side(tables: list[list[tuple[str, Cell]]]) -> Iterator[tuple[Cell, ...]]:
+    for lines in zip(*tables, strict=True):
+        yield lines[0][0], *(value for _, value in lines)
+
+
+PARTS: dict[str, Callable[[Stage, Size], list[str]]] = {"overload": overloads, "readers": readers}
 
 
 def main() -> int:
@@ -70,7 +97,8 @@ def main() -> int:
     with standing(quick=False) as here:
         conditions.show(here.engines, load_before)
         for part in asked.parts or PARTS:
-            found += PARTS[part](here, Size(asked.seconds, asked.readers))
+            with machine.on(here.other_cores):
+                found += PARTS[part](here, Size(asked.seconds, asked.readers))
     for what in found:
         say(f"BROKEN: {what}")
     say(f"\npromises broken: {len(found)}")

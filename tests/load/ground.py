@@ -13,7 +13,7 @@ from bench.stage import Server, Stage, stage
 
 PASSWORD = "correct horse battery staple"
 
-Settings = Mapping[str, str]
+Settings = Mapping[str, str]  # by names as in the environment: limits__requests
 
 
 class Ground(msgspec.Struct, frozen=True):
@@ -48,10 +48,7 @@ def standing(*, quick: bool) -> Iterator[Stage]:
     """The engines and the model service, for all that follows."""
     with tempfile.TemporaryDirectory(prefix="polyagent-load-") as directory:
         Path(directory).chmod(0o711)  # for root the engines run under an account of their own
-        with (
-            stage(Path(directory), quick=quick) as here,
-            machine.on(here.other_cores),
-        ):
+        with stage(Path(directory), quick=quick) as here:
             yield here
 
 
@@ -66,7 +63,7 @@ def ground(here: Stage, *, gateways: int, users: int, settings: Settings) -> Ite
 
 def _all(settings: Settings) -> dict[str, str]:
     """All clients come from one address here; what a user may have open and ask is as it comes."""
-    named = {f"POLYAGENT_LIMITS__{name.upper()}": value for name, value in settings.items()}
+    named = {f"POLYAGENT_{name.upper()}": value for name, value in settings.items()}
     return {"POLYAGENT_AUTH__ACCESS_TOKEN_S": "86400", "POLYAGENT_LIMITS__USER_RUNS": "20"} | named
 
 

@@ -42,7 +42,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def settings(self) -> Settings:
-        return {"concurrent_runs": str(PLACES // self.gateways), **self.limits}
+        return {"limits__concurrent_runs": str(PLACES // self.gateways), **self.limits}
 
 
 class Figures(msgspec.Struct, kw_only=True):
@@ -93,7 +93,6 @@ class Overload:
             figures.memory_before, figures.files_before = here.memory_mb(), here.open_files()
             async with watched(here, http) as figures.seen:
                 await self._loaded()
-            figures.drained_s = await self._database.drained_s(self._drain_limit_s())
         figures.lost = await self._database.not_completed(figures.run_ids)
         await asyncio.sleep(SETTLE_S)
         figures.memory_after, figures.files_after = here.memory_mb(), here.open_files()
@@ -127,6 +126,7 @@ class Overload:
             figures.deepest = await self._database.unfinished()
             figures.goodput = await self._database.completed_a_second(began + WARM_S, ended)
             figures.offered = self._begun / (ended - began)
+            figures.drained_s = await self._database.drained_s(self._drain_limit_s())
 
     async def _arrivals(self, group: asyncio.TaskGroup) -> None:
         """Come at a steady rate, whatever became of those before."""
