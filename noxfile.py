@@ -158,6 +158,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=HERE)
+def load(session: nox.Session) -> None:
+    """Ask more than the server can do, by thousands and slowly; arguments go to `python -m tests.load`."""
+    sync(session)
+    session.run("python", "-m", "tests.load", *session.posargs)
+
+
+@nox.session(python=HERE)
 def build(session: nox.Session) -> None:
     """Build the wheel, and start the server from it in an empty environment."""
     dist = Path(session.create_tmp()).absolute() / "dist"

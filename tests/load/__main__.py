@@ -10,12 +10,12 @@ import signal
 from collections.abc import Callable, Iterator
 
 import msgspec
-
 from bench import conditions, machine
 from bench.stage import Stage
 from bench.table import Cell, say, show
+
 from tests.load import hall as hall_of
-from tests.load import verdict
+from tests.load import sloths, verdict
 from tests.load.ground import ground, standing
 from tests.load.hall import Hall
 from tests.load.overload import Plan, overload
@@ -26,6 +26,7 @@ BOUNDED = {"limits__queued_runs": "10", "limits__requests": "100"}
 class Size(msgspec.Struct, frozen=True):
     seconds: float
     readers: int
+    slow: int
 
 
 def plans(seconds: float) -> Iterator[Plan]:
@@ -73,12 +74,27 @@ def readers(here: Stage, size: Size) -> list[str]:
     return found
 
 
+def slow(here: Stage, size: Size) -> list[str]:
+    found, rows = [], []
+    with ground(here, gateways=1, users=0, settings=sloths.SETTINGS) as it:
+        for sloth in sloths.SLOTHS:
+            result = sloths.tried(it, sloth, size.slow)
+            rows.append(sloths.row(result))
+            found += [f"{sloth.name}: {what}" for what in sloths.broken(result)]
+    show("Slow, silent and senseless clients", sloths.COLUMNS, rows)
+    return found
+
+
 def side_by_side(tables: list[list[tuple[str, Cell]]]) -> Iterator[tuple[Cell, ...]]:
     for lines in zip(*tables, strict=True):
         yield lines[0][0], *(value for _, value in lines)
 
 
-PARTS: dict[str, Callable[[Stage, Size], list[str]]] = {"overload": overloads, "readers": readers}
+PARTS: dict[str, Callable[[Stage, Size], list[str]]] = {
+    "overload": overloads,
+    "readers": readers,
+    "slow": slow,
+}
 
 
 def main() -> int:
@@ -86,6 +102,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--seconds", type=float, default=60, help="of each overload")
     parser.add_argument("--readers", type=int, default=2000)
+    parser.add_argument("--slow", type=int, default=1100, help="connections of each kind")
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
@@ -98,7 +115,7 @@ def main() -> int:
         conditions.show(here.engines, load_before)
         for part in asked.parts or PARTS:
             with machine.on(here.other_cores):
-                found += PARTS[part](here, Size(asked.seconds, asked.readers))
+                found += PARTS[part](here, Size(asked.seconds, asked.readers, asked.slow))
     for what in found:
         say(f"BROKEN: {what}")
     say(f"\npromises broken: {len(found)}")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import cast
 
 import msgspec
-
 from bench.load.client import MARKS
 from bench.load.generator import request
 
@@ -103,7 +102,7 @@ class Follower:
         received = b""
         with socket.socket() as one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES)
-            one.setblocking(False)  # noqa: FBT003  # its name is the method's
+            one.setblocking(False)  # its name is the method's
             await loop.sock_connect(one, ("127.0.0.1", next(self._ports)))
             await loop.sock_sendall(one, self._request())
             while sip := await loop.sock_recv(one, SIP_BYTES):
@@ -123,7 +122,7 @@ class Follower:
         headers = {"Authorization": self._authorization, "Connection": "close"}
         if self.told.ids:
             headers["Last-Event-ID"] = str(self.told.ids[-1])
-        return request("GET", f"/api/v1/runs/{self.run_id}/events", **headers).encode()
+        return request("GET", f"/api/v1/runs/{self.run_id}/events", b"", **headers).encode()
 
 
 def _unchunked(body: bytes) -> Iterator[bytes]:

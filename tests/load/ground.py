@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 import msgspec
-
 from bench import machine
 from bench.stage import Server, Stage, stage
 
@@ -56,7 +55,9 @@ def standing(*, quick: bool) -> Iterator[Stage]:
 def ground(here: Stage, *, gateways: int, users: int, settings: Settings) -> Iterator[Ground]:
     """Gateways with these settings, and as many users, made once for all grounds of a stage."""
     with ExitStack() as stack:
-        served = [stack.enter_context(here.gateway(settings=_all(settings))) for _ in range(gateways)]
+        served = [
+            stack.enter_context(here.gateway(settings=_all(settings))) for _ in range(gateways)
+        ]
         found = [*_users(here, served[0], users)]
         yield Ground(stage=here, gateways=served, admin=here.authorization, users=found)
 

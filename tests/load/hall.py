@@ -11,11 +11,11 @@ from typing import Any
 import aiohttp
 import msgspec
 import uvloop
-
 from bench.load.job import Spread
 from bench.stage import ASK
 from bench.subjects.model_service import Pace
 from bench.table import Cell
+
 from tests.load.asks import visitors
 from tests.load.follower import Follower
 from tests.load.ground import Ground, Settings

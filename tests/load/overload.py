@@ -7,9 +7,9 @@ from time import time
 from typing import Literal
 
 import msgspec
-
 from bench.load.job import Spread
 from bench.subjects.model_service import Pace
+
 from tests.load.asks import Client, Outcome, visitors
 from tests.load.ground import Ground, Settings
 from tests.load.rest import Database

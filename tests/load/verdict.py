@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from bench.load.job import Spread
 from bench.table import Cell
+
 from tests.load.overload import Figures
 from tests.load.watch import ADMIN, PUBLIC
 
@@ -16,9 +17,7 @@ SHOWN = 5
 
 def broken(figures: Figures) -> Iterator[str]:
     """Yield each promise that was not kept, ratios of time left out."""
-    wrong = Counter(
-        f"{o.kind}: {o.status} {o.problem}" for o in figures.outcomes if not o.is_kept
-    )
+    wrong = Counter(f"{o.kind}: {o.status} {o.problem}" for o in figures.outcomes if not o.is_kept)
     for what, times in wrong.most_common(SHOWN):
         yield f"{times} times {what}"
     yield from figures.seen.complaints[:SHOWN]

@@ -8,8 +8,8 @@ from time import perf_counter
 
 import aiohttp
 import msgspec
-
 from bench.load.job import Spread
+
 from tests.load.ground import Ground
 
 PAUSE_S = 0.1
