@@ -52,6 +52,7 @@ from polyagent.ports.telemetry import Exposition, Meter
 from polyagent.ports.tickets import Tickets
 from polyagent.ports.tools import Tools
 from polyagent.ports.upkeep import Upkeep
+from polyagent.ports.usage import UsageBook
 from polyagent.ports.vault import ForeignTokens, Passwords, TokenRing
 
 
@@ -125,6 +126,7 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Identities: _all(AWAY, "find add"),
     ForeignTokens: _all(Raises(Unavailable), "verify"),
     AuditLog: _all(AWAY, "add list"),
+    UsageBook: _all(AWAY, "read"),
     Credentials: _all(AWAY, "of key"),
     Transaction: {},
     Store: _all(AWAY, "begin"),

@@ -41,6 +41,7 @@ from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.store import Store
 from polyagent.ports.upkeep import Upkeep
+from polyagent.ports.usage import UsageBook
 from tests.contract.rows import Rows
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -60,6 +61,7 @@ class Office:
         store: Store,
         kept: Answers,
         upkeep: Upkeep,
+        book: UsageBook,
         rows: Rows,
     ) -> None:
         self.runs = runs
@@ -69,6 +71,7 @@ class Office:
         self.store = store
         self.kept = kept
         self.upkeep = upkeep
+        self.book = book
         self.rows = rows
         self.alice = person()
         self.bob = person()

@@ -18,6 +18,7 @@ from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.memory.upkeep import MemoryUpkeep
+from polyagent.adapters.memory.usage import MemoryUsageBook
 from polyagent.adapters.postgres.answers import PostgresAnswers
 from polyagent.adapters.postgres.backlog import PostgresBacklog
 from polyagent.adapters.postgres.engine import open_engine
@@ -28,6 +29,7 @@ from polyagent.adapters.postgres.rows import events_of
 from polyagent.adapters.postgres.runs import PostgresRuns
 from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.adapters.postgres.upkeep import PostgresUpkeep
+from polyagent.adapters.postgres.usage import PostgresUsageBook
 from polyagent.domain.account import Account, Actor, User
 from polyagent.domain.agent import Agent
 from polyagent.domain.event import Event
@@ -197,7 +199,7 @@ class PostgresRows:
     async def clear(self) -> None:
         await self.pool.execute(
             """
-            TRUNCATE agents, sessions, runs, run_events, messages, tool_calls, workers,
+            TRUNCATE agents, sessions, runs, run_events, usage, messages, tool_calls, workers,
                 idempotency_keys CASCADE
             """
         )
@@ -214,6 +216,7 @@ async def memory_office() -> AsyncIterator[Office]:
         MemoryStore(state, clock),
         MemoryAnswers(state, clock),
         MemoryUpkeep(state, clock),
+        MemoryUsageBook(state),
         MemoryRows(state),
     )
     await office.opens()
@@ -237,6 +240,7 @@ async def postgres_office(url: str) -> AsyncIterator[Office]:
         PostgresStore(engine),
         PostgresAnswers(pool),
         PostgresUpkeep(pool),
+        PostgresUsageBook(pool),
         rows,
     )
     try:

@@ -13,10 +13,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from polyagent.adapters.postgres import migrate
 from polyagent.adapters.postgres.account_tables import AuditRow
 from polyagent.adapters.postgres.pool import connect_args
+from polyagent.adapters.postgres.usage_table import UsageRow
 from polyagent.domain.account import DEFAULT_WORKSPACE
 from polyagent.domain.errors import MigrationImpossible
 from polyagent.settings import Database
 from tests.engines import Cluster
+
+TABLES = (AuditRow, UsageRow)  # their files know all of them together
 
 
 async def test_a_database_goes_up_and_down_and_up_again(empty_url: str) -> None:
@@ -66,6 +69,30 @@ async def test_what_a_model_was_told_outlives_the_way_up_and_down(empty_url: str
     assert len(before) == 1
     assert [tuple(row) for row in before] == [tuple(row) for row in after]
     assert await _fetch(empty_url, told) == before
+
+
+async def test_what_was_used_before_there_was_an_account_of_it_is_entered(empty_url: str) -> None:
+    database = Database(url=empty_url)
+    await migrate.upgrade(database, "0007")
+    await _fetch(
+        empty_url,
+        """WITH r AS (
+            INSERT INTO runs (id, workspace_id, user_id, agent_id, agent_version, status, spec, message_id)
+            SELECT id, id, id, id, 1, 'completed', '{"parts": []}', id FROM workspaces RETURNING id
+        )
+        INSERT INTO run_events (run_id, seq, type, data)
+        SELECT id, 10000002, 'usage', '{"step": 1, "model": "m", "usage": {"input_tokens": 7,
+            "output_tokens": 2, "total_tokens": 9, "estimated": true, "cost": 0.5}}' FROM r""",
+    )
+
+    await migrate.upgrade(database)
+
+    found = await _fetch(
+        empty_url,
+        """SELECT seq, model, input_tokens, cached_input_tokens, output_tokens, total_tokens,
+            estimated, cost, end_user FROM usage""",
+    )
+    assert [tuple(row) for row in found] == [(10000002, "m", 7, 0, 2, 9, True, 0.5, None)]
 
 
 async def test_a_migrated_database_has_the_one_workspace(postgres_url: str) -> None:
@@ -132,7 +159,7 @@ def test_a_server_that_is_too_old_is_refused() -> None:
 
 def _differences(connection: Connection) -> Any:
     context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-    return compare_metadata(context, AuditRow.metadata)
+    return compare_metadata(context, TABLES[0].metadata)
 
 
 async def _fetch(url: str, statement: str) -> list[asyncpg.Record]:

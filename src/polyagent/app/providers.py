@@ -23,6 +23,7 @@ from polyagent.usecases.sessions import ManageSessions
 from polyagent.usecases.tickets import ManageTickets
 from polyagent.usecases.tools import UseTools
 from polyagent.usecases.trust import Trust
+from polyagent.usecases.usage import ReadUsage
 from polyagent.usecases.verify_password import PasswordCheck
 from polyagent.usecases.welcome import WelcomeStranger
 
@@ -87,6 +88,7 @@ class UseCaseProvider(Provider):
     tickets = provide(ManageTickets)
     execute = provide(ExecuteRun)
     answer_once = provide(AnswerOnce)
+    usage = provide(ReadUsage)
 
     @provide
     def login_policy(self, auth: Auth) -> LoginPolicy:

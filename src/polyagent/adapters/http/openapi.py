@@ -51,6 +51,7 @@ from polyagent.domain.page import Page
 from polyagent.domain.run import Answer, Run
 from polyagent.domain.ticket import NewTicket, Ticket
 from polyagent.domain.tool import Executed, ExecuteTool, Tool
+from polyagent.domain.usage import UsageReport
 
 Dependencies = Mapping[str, Provide]
 
@@ -67,6 +68,7 @@ TYPES = (
     *(NewApiKey, ApiKey, MadeApiKey, Page[ApiKey], AuditEntry, Page[AuditEntry]),
     *(CompletionRequest, CompletionResponse, ModelOffer, ModelOffers, ErrorAnswer),
     *(Page[User], Page[Agent], Page[Session], Page[Message], Page[Run], Page[Tool]),
+    UsageReport,
     event.EventBody,
 )
 EVENTS: dict[str, Any] = {

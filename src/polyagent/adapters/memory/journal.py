@@ -123,7 +123,7 @@ class MemoryJournal:
         calls.extend(CallRow(step=record.step, call=call) for call in record.calls)
         if is_final:
             self._state.calls[run.id] = self._ledger.dropped(run.id)
-        self._state.events[run.id].extend(record.events)
+        self._ledger.write(row, record.events)
         if is_final:
             self._state.offer_next(run.session_id)
         return self._is_cancelled(lease)

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.state import CallRow, MessageRow, RunRow, State
+from polyagent.adapters.memory.state import CallRow, MessageRow, RunRow, State, UsageRow
 from polyagent.domain.chat import Message, Session, text_of
-from polyagent.domain.event import EPOCH, Event, EventBody, ToolCompleted
+from polyagent.domain.event import EPOCH, Event, EventBody, ToolCompleted, UsageReported
 from polyagent.domain.run import Lease, Run, Work
 
 HISTORY = 400
@@ -27,6 +27,24 @@ class Ledger:
         run = row.run
         event = Event(id=event_id, run_id=run.id, session_id=run.session_id, at=at, body=body)
         self._state.events[run.id].append(event)
+
+    def write(self, row: RunRow, events: Sequence[Event]) -> None:
+        """Enter the events of a step, and in the account what calls of a model have used."""
+        self._state.events[row.run.id].extend(events)
+        self._state.usage += [
+            UsageRow(
+                run_id=row.run.id,
+                at=event.at,
+                workspace_id=row.workspace_id,
+                user_id=row.user_id,
+                agent_id=row.run.agent_id,
+                end_user=row.end_user,
+                model=event.body.model,
+                usage=event.body.usage,
+            )
+            for event in events
+            if isinstance(event.body, UsageReported)
+        ]
 
     def ask(self, row: RunRow, at: datetime) -> None:
         """Let the user's message enter the session."""

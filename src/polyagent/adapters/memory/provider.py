@@ -16,6 +16,7 @@ from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.memory.tickets import MemoryTickets
 from polyagent.adapters.memory.upkeep import MemoryUpkeep
+from polyagent.adapters.memory.usage import MemoryUsageBook
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
@@ -29,6 +30,7 @@ from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
 from polyagent.ports.tickets import Tickets
 from polyagent.ports.upkeep import Upkeep
+from polyagent.ports.usage import UsageBook
 from polyagent.settings import Limits
 
 
@@ -70,6 +72,10 @@ class MemoryProvider(Provider):
     @provide
     def upkeep(self, state: State, clock: Clock) -> Upkeep:
         return MemoryUpkeep(state, clock)
+
+    @provide
+    def usage(self, state: State) -> UsageBook:
+        return MemoryUsageBook(state)
 
     @provide
     def login_failures(self, clock: Clock) -> LoginFailures:

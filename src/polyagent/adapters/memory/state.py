@@ -24,6 +24,7 @@ from polyagent.domain.queue import Entry, who
 from polyagent.domain.run import Run, Spec
 from polyagent.domain.token_family import TokenFamily
 from polyagent.domain.tool import ToolCall
+from polyagent.domain.usage import Usage
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,19 @@ class AnswerRow(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a model: it stays when its run goes."""
+
+    run_id: UUID
+    at: datetime
+    workspace_id: UUID
+    user_id: UUID
+    agent_id: UUID
+    end_user: str | None
+    model: str
+    usage: Usage
+
+
 KeyName = tuple[UUID, UUID, str, str, str]
 """Workspace, user, end user ("" for none), route, key."""
 
@@ -119,6 +133,7 @@ class State:
         self.messages: defaultdict[UUID, list[MessageRow]] = defaultdict(list)
         self.copies: dict[UUID, list[MessageRow]] = {}
         self.events: defaultdict[UUID, list[Event]] = defaultdict(list)
+        self.usage: list[UsageRow] = []
         self.calls: defaultdict[UUID, list[CallRow]] = defaultdict(list)
         self.keys: dict[KeyName, KeyRow] = {}
         self.answers: dict[KeyName, AnswerRow] = {}

@@ -18,6 +18,7 @@ from polyagent.adapters.postgres.runs import PostgresRuns
 from polyagent.adapters.postgres.standing import PostgresStanding
 from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.adapters.postgres.upkeep import PostgresUpkeep
+from polyagent.adapters.postgres.usage import PostgresUsageBook
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.journal import Journal
@@ -26,6 +27,7 @@ from polyagent.ports.runs import Runs
 from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
 from polyagent.ports.upkeep import Upkeep
+from polyagent.ports.usage import UsageBook
 from polyagent.settings import Database, Limits
 
 CLOSE_S = 5.0
@@ -81,6 +83,10 @@ class PostgresProvider(Provider):
     @provide
     def upkeep(self, pool: Pool) -> Upkeep:
         return PostgresUpkeep(pool)
+
+    @provide
+    def usage(self, pool: Pool) -> UsageBook:
+        return PostgresUsageBook(pool)
 
     @provide
     def probe(self, pool: Pool, clock: Clock) -> PostgresProbe:

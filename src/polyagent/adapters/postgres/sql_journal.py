@@ -80,6 +80,18 @@ WITH p AS (
     SELECT r.id, (e->>'id')::bigint, e->'body'->>'type', (e->'body') - 'type',
         (e->>'at')::timestamptz
     FROM r, p, jsonb_array_elements(p.events) e
+), spent AS (
+    INSERT INTO usage (
+        run_id, seq, at, workspace_id, user_id, agent_id, end_user, model, input_tokens,
+        cached_input_tokens, output_tokens, reasoning_tokens, total_tokens, estimated, cost
+    )
+    SELECT r.id, (e->>'id')::bigint, (e->>'at')::timestamptz, r.workspace_id, r.user_id,
+        r.agent_id, r.end_user, e->'body'->>'model', u.*
+    FROM r, p, jsonb_array_elements(p.events) e, jsonb_to_record(e->'body'->'usage') AS u(
+        input_tokens bigint, cached_input_tokens bigint, output_tokens bigint,
+        reasoning_tokens bigint, total_tokens bigint, estimated boolean, cost double precision
+    )
+    WHERE e->'body'->>'type' = 'usage'
 ), said AS (
     INSERT INTO messages (
         id, workspace_id, user_id, session_id, run_id, step, role, parts, citations, incomplete,

@@ -1,5 +1,7 @@
 """Lists that are read a page at a time."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -26,10 +28,24 @@ def oldest_first(limit: Limit = 20, cursor: Cursor = None, order: Direction = "a
 
 
 def paged(request: Request[Any, Any, Any], page: Page[T]) -> Response[Page[T]]:
-    """Answer a page, with a link to the next. https://www.rfc-editor.org/rfc/rfc8288"""
-    if page.next_cursor is None:
-        return Response(page)
+    return linked(request, page, page.next_cursor)
+
+
+def linked(
+    request: Request[Any, Any, Any],
+    answer: T,
+    next_cursor: str | None,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Response[T]:
+    """Answer a page, with a link to the next. https://www.rfc-editor.org/rfc/rfc8288
+
+    `more` takes the place of parameters of the query in that link.
+    """
+    if next_cursor is None:
+        return Response(answer)
     query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    query = [(name, value) for name, value in query if name != "cursor"]
-    address = f"{request.scope['path']}?{urlencode([*query, ('cursor', page.next_cursor)])}"
-    return Response(page, headers={"Link": f'<{address}>; rel="next"'})
+    said = [(name, value) for name, value in query if name != "cursor" and name not in more]
+    address = (
+        f"{request.scope['path']}?{urlencode([*said, *more.items(), ('cursor', next_cursor)])}"
+    )
+    return Response(answer, headers={"Link": f'<{address}>; rel="next"'})
