@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from polyagent.domain.errors import PolyAgentError
+from polyagent.domain.usage import Price
 
 
 class SettingsError(PolyAgentError):
@@ -93,7 +94,6 @@ class Redis(Section, frozen=True):
 
 
 Window = Annotated[int, Meta(ge=256, le=100_000_000)]
-Amount = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 
 class AiService(Section, frozen=True):
@@ -107,14 +107,6 @@ class AiService(Section, frozen=True):
     max_concurrency: Count | UnsetType = UNSET
     proxy: HttpUrl | UnsetType | None = UNSET
     ca_file: str | UnsetType | None = UNSET
-
-
-class Price(Section, frozen=True):
-    """What a million tokens cost; `cached_input` null: as much as other input."""
-
-    input: Amount
-    output: Amount
-    cached_input: Amount | None = None
 
 
 AiServices = Annotated[

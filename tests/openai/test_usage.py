@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from polyagent.domain.usage import Price
 from polyagent.ports.models import Models
-from polyagent.settings import Price
 from tests.model_service import ModelService
 from tests.openai.caller import DONE, answer, ask, caller, d, end_of, fin, stub, usage
 

@@ -8,7 +8,7 @@ from polyagent.domain.agent import ModelSettings
 from polyagent.domain.chat import Part
 from polyagent.domain.response_format import ResponseFormat
 from polyagent.domain.tool import Tool
-from polyagent.domain.usage import Usage
+from polyagent.domain.usage import Price, Usage
 
 DEFAULT_WINDOW_TOKENS = 8192
 
@@ -64,6 +64,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     tools: bool = True
     images: bool | None = None
     demonstration: bool = False
+    price: Price | None = None
 
 
 class TextDelta(msgspec.Struct, frozen=True):

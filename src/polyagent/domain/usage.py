@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,17 @@ GroupBy = Literal["day", "agent", "model", "user", "end_user"]
 
 DEFAULT_SPAN = timedelta(days=30)
 MAX_SPAN = timedelta(days=366)
+
+
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a million tokens cost; `cached_input` null: as much as other input."""
+
+    input: Amount
+    output: Amount
+    cached_input: Amount | None = None
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +50,18 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             estimated=self.estimated or other.estimated,
             cost=sum(costs) if costs else None,
         )
+
+    def priced(self, price: Price | None) -> "Usage":
+        """Return the same with its cost, in the currency of the price; without a price as it is."""
+        if price is None:
+            return self
+        cached_price = price.input if price.cached_input is None else price.cached_input
+        millionths = (
+            (self.input_tokens - self.cached_input_tokens) * price.input
+            + self.cached_input_tokens * cached_price
+            + self.output_tokens * price.output
+        )
+        return msgspec.structs.replace(self, cost=millionths / 1_000_000)
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,7 +38,7 @@ class ExecuteRun:
         self._clock = clock
         self._meter = meter
         self._defaults = defaults
-        structured = StructuredAnswers(schemas, clock, meter)
+        structured = StructuredAnswers(schemas, clock)
         self._model_step = ModelStep(models, tools, clock, meter, structured)
         self._tool_step = ToolStep(tools, journal, clock)
 
@@ -50,7 +50,9 @@ class ExecuteRun:
         """
         self._events.publish(work.begun)
         narrator = Narrator(work, self._events, self._clock)
-        run = State(work, control, self._journal, narrator, self._clock, self._defaults)
+        run = State(
+            work, control, self._journal, narrator, self._clock, self._meter, self._defaults
+        )
         try:
             await self._to_its_end(run)
         except Fenced:

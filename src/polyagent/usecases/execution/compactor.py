@@ -14,15 +14,13 @@ from polyagent.domain.compaction import (
     summary_tokens,
     transcript,
 )
-from polyagent.domain.context import Conversation, cost_of, cut
+from polyagent.domain.context import Conversation, cost_of, cut, prompt_cost
 from polyagent.domain.errors import ContextExceeded, ModelServiceBroken, ModelServiceRefused
-from polyagent.domain.event import ContextCompacted, EventBody, UsageReported
+from polyagent.domain.event import ContextCompacted
 from polyagent.domain.ids import new_id
 from polyagent.domain.model import Finished, Prompt, PromptMessage, TextDelta
-from polyagent.domain.usage import Usage
 from polyagent.ports.clock import Clock
 from polyagent.ports.models import Models
-from polyagent.ports.telemetry import Meter
 from polyagent.usecases.execution.asking import LEAST_TOKENS, Asking
 from polyagent.usecases.execution.state import State
 
@@ -35,10 +33,9 @@ RATIOS = (0.7, 4.0)  # beyond these a service counts something else
 class Compactor:
     """Estimates are corrected by what services report, per model."""
 
-    def __init__(self, models: Models, clock: Clock, meter: Meter) -> None:
+    def __init__(self, models: Models, clock: Clock) -> None:
         self._models = models
         self._clock = clock
-        self._meter = meter
         self._ratios: defaultdict[str | None, float] = defaultdict(lambda: 1.0)
 
     def learn(self, run: State, thought: int, finished: Finished) -> None:
@@ -67,19 +64,13 @@ class Compactor:
 
     async def _compact(self, run: State, plan: Compaction, budget_tokens: int) -> None:
         most = summary_tokens(budget_tokens)
-        text, finished = await self._summary(run, plan, budget_tokens, most)
+        text = await self._summary(run, plan, budget_tokens, most)
         message = _message(run, cut(text, most), self._clock)
-        told: list[EventBody] = [ContextCompacted(len(plan.covered), message.id)]
-        if finished is not None:
-            told.append(UsageReported(run.done + 1, finished.model, finished.usage))
-            self._meter.tokens_used(finished.usage)
-        usage = finished.usage if finished else Usage()
-        await run.compact(plan, message, tuple(told), usage)
+        compacted = ContextCompacted(len(plan.covered), message.id)
+        await run.compact(plan, message, (compacted, *run.unsettled))
         run.require_budget()
 
-    async def _summary(
-        self, run: State, plan: Compaction, tokens: int, most: int
-    ) -> tuple[str, Finished | None]:
+    async def _summary(self, run: State, plan: Compaction, tokens: int, most: int) -> str:
         """Ask the model for a summary; where it gives none, cut the words themselves.
 
         Raises `ModelServiceUnavailable`, as the step itself would.
@@ -92,21 +83,23 @@ class Compactor:
                 tokens //= 2
             except (ModelServiceBroken, ModelServiceRefused):
                 break
-        return transcript(run.talk.summary, plan.told, most), None
+        return transcript(run.talk.summary, plan.told, most)
 
-    async def _asked(self, run: State, text: str, most: int) -> tuple[str, Finished]:
+    async def _asked(self, run: State, text: str, most: int) -> str:
         spec = run.work.spec
         ask = PromptMessage(role="user", parts=(TextPart(request_for(text, most)),))
         system = PromptMessage(role="system", parts=(TextPart(SUMMARISER),))
         settings = ModelSettings(max_output_tokens=max(LEAST_OUTPUT_TOKENS, 2 * most))
         prompt = Prompt(model=spec.model, messages=(system, ask), settings=settings)
         said: list[str] = []
+        call = run.begin_call(prompt_cost(prompt.messages))
         async with aclosing(self._models.stream(prompt)) as deltas:
             async for delta in deltas:
+                call.hear(delta)
                 if isinstance(delta, TextDelta):
                     said.append(delta.text)
                 if isinstance(delta, Finished) and (summary := "".join(said).strip()):
-                    return summary, delta
+                    return summary
         raise ModelServiceBroken("The model summarised nothing.")
 
 

@@ -51,7 +51,7 @@ class ModelStep:
         self._tools = tools
         self._clock = clock
         self._meter = meter
-        self._compactor = Compactor(models, clock, meter)
+        self._compactor = Compactor(models, clock)
         self._structured = structured
 
     async def __call__(self, run: State) -> bool:
@@ -59,6 +59,7 @@ class ModelStep:
         if run.done >= run.max_steps:
             raise LimitReached(f"The run reached its limit of {run.max_steps} steps.")
         info = await model_info(self._models, run.work.spec.model)
+        run.info = info
         draft, finished = await self._answer(run, info)
         while not await self._structured.accepts(run, draft, finished):
             draft, finished = await self._answer(run, info)
@@ -77,9 +78,7 @@ class ModelStep:
             "completed" if is_last else "running",
             tuple(told),
             message=message,
-            usage=finished.usage,
         )
-        self._meter.tokens_used(finished.usage)
         return is_last
 
     async def _answer(self, run: State, info: ModelInfo | None) -> tuple[Draft, Finished]:
@@ -91,7 +90,7 @@ class ModelStep:
             thought = ask.thought_tokens(prompt)
             try:
                 ask.require_room(thought)
-                finished = await self._listen(run, ask.draft, prompt)
+                finished = await self._listen(run, ask.draft, prompt, thought)
             except (ModelServiceRefused, ModelServiceBroken) as error:
                 await self._mend(run, ask, error)
             else:
@@ -130,7 +129,8 @@ class ModelStep:
         if ask.prompt().messages == before:
             raise error
 
-    async def _listen(self, run: State, draft: Draft, prompt: Prompt) -> Finished:
+    async def _listen(self, run: State, draft: Draft, prompt: Prompt, thought: int) -> Finished:
+        call = run.begin_call(thought)
         began = self._clock.monotonic()
         silent = run.done == 0
         async with aclosing(self._models.stream(prompt)) as deltas:
@@ -138,6 +138,7 @@ class ModelStep:
                 if silent:
                     silent = False
                     self._meter.first_token(self._clock.monotonic() - began)
+                call.hear(delta)
                 if (event := draft.add(delta)) is not None:
                     run.narrator.say(event)
         if draft.finished is None:
@@ -151,5 +152,6 @@ class ModelStep:
         run.draft = None
         run.attempt += 1
         resumed = RunResumed(run.attempt, "retry", run.done + 1)
-        await run.commit("running", (resumed,), retried=True)
+        await run.commit("running", (*run.unsettled, resumed), retried=True)
+        run.require_budget()
         await self._clock.sleep(random.uniform(0, RETRY_PAUSE_S * 2**retries))  # noqa: S311  # jitter

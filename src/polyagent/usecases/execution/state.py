@@ -12,15 +12,21 @@ from polyagent.domain.event import (
     RunCancelled,
     RunFailed,
     ToolCompleted,
+    UsageReported,
 )
+from polyagent.domain.model import ModelInfo
 from polyagent.domain.run import CANCELLED, RunDefaults, RunError, RunStatus, StepRecord, Work
 from polyagent.domain.tool import ToolCall, ToolResult
 from polyagent.domain.usage import Usage
 from polyagent.ports.clock import Clock
 from polyagent.ports.executor import Control
 from polyagent.ports.journal import Journal
+from polyagent.ports.telemetry import Meter
 from polyagent.usecases.execution.draft import Draft
+from polyagent.usecases.execution.model_call import ModelCall
 from polyagent.usecases.execution.narrator import Narrator, uninterrupted
+
+UNNAMED = "default"
 
 
 class State:
@@ -37,6 +43,7 @@ class State:
         journal: Journal,
         narrator: Narrator,
         clock: Clock,
+        meter: Meter,
         defaults: RunDefaults,
     ) -> None:
         self.work = work
@@ -49,6 +56,8 @@ class State:
         self.usage = work.run.usage
         self.attempt = work.run.attempt
         self.draft: Draft | None = None
+        self.info: ModelInfo | None = None
+        self._call: ModelCall | None = None
         self.rejected: tuple[Message, ...] = ()
         self.rejections = 0
         self.summary_tokens = 0
@@ -59,6 +68,7 @@ class State:
         self.budget = limits.budget or defaults.budget
         self._journal = journal
         self._clock = clock
+        self._meter = meter
 
     @property
     def talk(self) -> Conversation:
@@ -89,21 +99,32 @@ class State:
         position = [each.id for each in self.steps[-1].tool_calls].index(call.id)
         return f"{self.work.run.id}/{self.done}/{position}"
 
+    def begin_call(self, prompt_tokens: int) -> ModelCall:
+        """Keep an account of a call of the model until what it used is recorded."""
+        model = self.info.name if self.info else self.work.spec.model or UNNAMED
+        price = self.info.price if self.info else None
+        self._call = ModelCall(self.done + 1, model, price, prompt_tokens)
+        return self._call
+
+    @property
+    def unsettled(self) -> tuple[UsageReported, ...]:
+        """What the last call used, if that is not recorded yet."""
+        return self._call.spent if self._call else ()
+
     async def commit(
         self,
         status: RunStatus,
         bodies: tuple[EventBody, ...],
         *,
         message: Message | None = None,
-        usage: Usage | None = None,
         error: RunError | None = None,
         retried: bool = False,
     ) -> None:
-        """Record a step, or the end of the run. Raises `Fenced`, `Cancelled`."""
+        """Record a step, or the end of the run, with what `bodies` say was used. Raises `Fenced`, `Cancelled`."""
         record = StepRecord(
             step=self.done + (message is not None),
             status=status,
-            usage=self.usage + usage if usage else self.usage,
+            usage=self._used(bodies),
             message=message,
             calls=message.tool_calls if message else (),
             error=error,
@@ -112,19 +133,24 @@ class State:
         await uninterrupted(self._commit(record, bodies))
 
     async def compact(
-        self, plan: Compaction, summary: Message, bodies: tuple[EventBody, ...], usage: Usage
+        self, plan: Compaction, summary: Message, bodies: tuple[EventBody, ...]
     ) -> None:
         """Record a summary in the place of what it covers. Raises `Fenced`, `Cancelled`."""
         record = StepRecord(
             step=self.done,
             status="running",
-            usage=self.usage + usage,
+            usage=self._used(bodies),
             summary=summary,
             covers=plan.covered[-1].id,
         )
+        before = self.usage.output_tokens
         await uninterrupted(self._commit(record, bodies))
-        self.summary_tokens += usage.output_tokens
+        self.summary_tokens += self.usage.output_tokens - before
         self.summary, self.history, self.steps = summary, plan.history, [*plan.steps]
+
+    def _used(self, bodies: tuple[EventBody, ...]) -> Usage:
+        spent = (body.usage for body in bodies if isinstance(body, UsageReported))
+        return sum(spent, self.usage)
 
     async def _commit(self, record: StepRecord, bodies: tuple[EventBody, ...]) -> None:
         cancel = await self.narrator.record(
@@ -133,7 +159,11 @@ class State:
                 self.work.lease, msgspec.structs.replace(record, events=events)
             ),
         )
+        for body in bodies:
+            if isinstance(body, UsageReported):
+                self._meter.tokens_used(body.usage)
         self.done, self.usage, self.draft = record.step, record.usage, None
+        self._call = None
         if record.message is not None:
             self.steps.append(record.message)
             self.rejected, self.rejections = (), 0
@@ -177,7 +207,12 @@ class State:
         partial = self._partial()
         told = (MessageCompleted(self.done + 1, partial),) if partial else ()
         voided = tuple(ToolCompleted(call.id, "cancelled") for call in self.open_calls)
-        await self.commit(status, (*told, *voided, last), message=partial, error=error)
+        await self.commit(
+            status,
+            (*told, *self.unsettled, *voided, last),
+            message=partial,
+            error=error,
+        )
 
     def _partial(self) -> Message | None:
         if self.draft is None or not self.draft.text:

@@ -11,7 +11,6 @@ from polyagent.domain.model import Finished
 from polyagent.domain.response_format import JsonSchema, ResponseFormat
 from polyagent.ports.clock import Clock
 from polyagent.ports.schemas import Schemas
-from polyagent.ports.telemetry import Meter
 from polyagent.usecases.execution.draft import Draft
 from polyagent.usecases.execution.state import State
 
@@ -25,10 +24,9 @@ NOTE = (
 
 
 class StructuredAnswers:
-    def __init__(self, schemas: Schemas, clock: Clock, meter: Meter) -> None:
+    def __init__(self, schemas: Schemas, clock: Clock) -> None:
         self._schemas = schemas
         self._clock = clock
-        self._meter = meter
 
     async def accepts(self, run: State, draft: Draft, finished: Finished) -> bool:
         """Say whether `draft` may stand; if not, it is voided, and the model is to be asked again.
@@ -60,8 +58,8 @@ class StructuredAnswers:
     async def _again(self, run: State, draft: Draft, finished: Finished, fault: str) -> None:
         run.attempt += 1
         resumed = RunResumed(run.attempt, "retry", draft.step)
-        spent = self._spent(draft, finished)
-        await run.commit("running", (spent, resumed), usage=finished.usage, retried=True)
+        spent = _spent(draft, finished)
+        await run.commit("running", (spent, resumed), retried=True)
         run.require_budget()
         run.rejections += 1
         run.rejected = (
@@ -70,16 +68,11 @@ class StructuredAnswers:
         )
 
     async def _give_up(self, run: State, draft: Draft, finished: Finished, fault: str) -> None:
-        spent = self._spent(draft, finished)
-        await run.commit("running", (spent,), usage=finished.usage)
+        await run.commit("running", (_spent(draft, finished),))
         run.draft = draft  # kept with the end of the run
         raise ResponseFormatViolated(
             f"The answer does not have the form that was asked for. {fault}"
         )
-
-    def _spent(self, draft: Draft, finished: Finished) -> UsageReported:
-        self._meter.tokens_used(finished.usage)
-        return UsageReported(draft.step, finished.model, finished.usage)
 
     def _told(self, run: State, role: MessageRole, text: str) -> Message:
         return Message(
@@ -91,3 +84,7 @@ class StructuredAnswers:
             parts=(TextPart(text),),
             created_at=self._clock.now(),
         )
+
+
+def _spent(draft: Draft, finished: Finished) -> UsageReported:
+    return UsageReported(draft.step, finished.model, finished.usage)

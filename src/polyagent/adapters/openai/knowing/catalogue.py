@@ -162,6 +162,7 @@ class Catalogue:
             tools=not packaged and habits.takes_tools,
             images=False if packaged or not habits.takes_images else told.images,
             demonstration=packaged,
+            price=self._settings.prices.get(name),
         )
 
     async def _read(self) -> Listing:

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from polyagent.adapters.openai.reading.calls import Calls
 from polyagent.adapters.openai.reading.chunks import Chunk, Delta
 from polyagent.adapters.openai.reading.malformed import Malformed
 from polyagent.adapters.openai.reading.text import Joiner
-from polyagent.adapters.openai.reading.usage import Totals, cost, estimated
+from polyagent.adapters.openai.reading.usage import Totals, estimated
 from polyagent.domain.model import (
     CallDelta,
     Finished,
@@ -19,8 +17,7 @@ from polyagent.domain.model import (
     ThoughtDelta,
 )
 from polyagent.domain.text import clean
-from polyagent.domain.usage import Usage
-from polyagent.settings import Price
+from polyagent.domain.usage import Price, Usage
 
 MAX_TOKENS = 262_144  # where nobody said how long the answer may be
 CHARACTERS_PER_TOKEN = 16  # generous: only a service that ignores `max_tokens` gets there
@@ -113,7 +110,7 @@ class Answer:
     def _spent(self) -> Usage:
         usage = self._totals.usage() or estimated(self._prompt, self._said)
         price = self._prices.get(self._asked) or self._prices.get(self._model)
-        return msgspec.structs.replace(usage, cost=cost(usage, price)) if price else usage
+        return usage.priced(price)
 
     def _deltas(self, delta: Delta) -> Iterator[ModelDelta]:
         if (text := delta.only_text) is not None:

@@ -7,7 +7,6 @@ from polyagent.domain.chat import text_of
 from polyagent.domain.context import estimate_tokens
 from polyagent.domain.model import Prompt
 from polyagent.domain.usage import Usage
-from polyagent.settings import Price
 
 # The names of OpenAI's two protocols, and those that others have beside them: a bare `cached_tokens` is
 # Moonshot's, `prompt_cache_hit_tokens` DeepSeek's, `cache_read_input_tokens` what gateways hand on of Anthropic.
@@ -67,18 +66,6 @@ def estimated(prompt: Prompt, said: Iterable[str]) -> Usage:
     )
     made = estimate_tokens("".join(said))
     return Usage(input_tokens=given, output_tokens=made, total_tokens=given + made, estimated=True)
-
-
-def cost(usage: Usage, price: Price) -> float:
-    """Return what it costs, in the currency of the price."""
-    cached_price = price.input if price.cached_input is None else price.cached_input
-    cached = usage.cached_input_tokens
-    millionths = (
-        (usage.input_tokens - cached) * price.input
-        + cached * cached_price
-        + usage.output_tokens * price.output
-    )
-    return millionths / 1_000_000
 
 
 def _fields(told: dict[str, Any]) -> Iterable[tuple[str, Any]]:
