@@ -29,6 +29,7 @@ from polyagent.ports.signals import Signals
 from polyagent.ports.store import Store
 from polyagent.ports.tools import Tools
 from polyagent.usecases.agents import ManageAgents
+from polyagent.usecases.audit import Audit
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.follow_run import FollowRun
@@ -117,9 +118,10 @@ class Process:
         web: Outbound = faulty(Outbound, MemoryOutbound(), plan)
         self.send = SendChat(runs, executor, models, tools, web, IMAGES, schemas)
         self.follow = FollowRun(runs, events, clock)
-        self.manage = ManageRuns(runs, executor)
-        self.sessions = ManageSessions(store, executor)
-        self.agents = ManageAgents(store, tools, models, clock)
+        audit = Audit(store, clock)
+        self.manage = ManageRuns(runs, executor, audit)
+        self.sessions = ManageSessions(store, executor, audit)
+        self.agents = ManageAgents(store, tools, models, clock, audit)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._main = asyncio.create_task(self._live())
         self._watch = asyncio.create_task(self._die_with_plan())

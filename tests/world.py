@@ -33,6 +33,7 @@ from polyagent.domain.run import Admitted, IdempotencyKey, Run, RunDefaults
 from polyagent.domain.tool import CallContext, Effect, Tool, ToolResult
 from polyagent.domain.usage import Usage
 from polyagent.usecases.agents import ManageAgents
+from polyagent.usecases.audit import Audit
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.follow_run import FollowRun
@@ -128,9 +129,10 @@ class World:
             self.runs, self.executor, self.models, self.tools, self.web, IMAGE_LIMITS, self.schemas
         )
         self.follow = FollowRun(self.runs, self.events, self.clock)
-        self.manage = ManageRuns(self.runs, self.executor)
-        self.sessions = ManageSessions(self.store, self.executor)
-        self.agents = ManageAgents(self.store, self.tools, self.models, self.clock)
+        audit = Audit(self.store, self.clock)
+        self.manage = ManageRuns(self.runs, self.executor, audit)
+        self.sessions = ManageSessions(self.store, self.executor, audit)
+        self.agents = ManageAgents(self.store, self.tools, self.models, self.clock, audit)
 
     async def asks(
         self, message: str | tuple[Part, ...], key: IdempotencyKey | None = None, **ask: Any

@@ -172,6 +172,7 @@ class Auth(Section, frozen=True):
     refresh_idle_s: Annotated[float, Meta(ge=60, le=31_536_000)] = 604_800
     refresh_grace_s: Annotated[float, Meta(ge=0, le=60)] = 0
     registration: Literal["open", "closed"] = "closed"
+    audit_keep_days: Annotated[int, Meta(ge=30, le=3650)] = 365
 
 
 class Log(Section, frozen=True):

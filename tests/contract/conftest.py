@@ -15,7 +15,8 @@ from polyagent.ports.queue import Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
-from polyagent.settings import Database, Limits
+from polyagent.ports.upkeep import Upkeep
+from polyagent.settings import Auth, Database, Limits
 from tests.contract.office import Office
 from tests.contract.offices import memory_office, postgres_office
 from tests.contract.tenant import Tenant
@@ -33,6 +34,8 @@ def database(request: pytest.FixtureRequest) -> Database:
 async def container(database: Database) -> AsyncIterator[AsyncContainer]:
     given = Provider(scope=Scope.APP)
     given.provide(lambda: database, provides=Database)
+    auth = Auth()
+    given.provide(lambda: auth, provides=Auth)
     limits = Limits()
     given.provide(lambda: limits, provides=Limits)
     if database.url:
@@ -59,6 +62,12 @@ async def tenant(container: AsyncContainer, database: Database) -> Tenant:
 @pytest.fixture
 async def standing(container: AsyncContainer) -> Standing:
     found: Standing = await container.get(Standing)
+    return found
+
+
+@pytest.fixture
+async def upkeep(container: AsyncContainer) -> Upkeep:
+    found: Upkeep = await container.get(Upkeep)
     return found
 
 

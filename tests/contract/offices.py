@@ -34,8 +34,10 @@ from polyagent.domain.account import Account, Actor, User
 from polyagent.domain.agent import Agent
 from polyagent.domain.event import Event
 from polyagent.domain.run import Run, Spec
-from polyagent.settings import Database
+from polyagent.settings import Auth, Database
 from tests.contract.office import NOON, QUEUED_RUNS, Office
+
+AUDIT_KEEP_DAYS = Auth().audit_keep_days
 
 
 def _user(actor: Actor) -> User:
@@ -215,7 +217,7 @@ async def memory_office() -> AsyncIterator[Office]:
         state.queue,
         MemoryStore(state, clock),
         MemoryAnswers(state, clock),
-        MemoryUpkeep(state, clock),
+        MemoryUpkeep(state, clock, audit_keep_days=AUDIT_KEEP_DAYS),
         MemoryUsageBook(state),
         MemoryRows(state),
     )
@@ -239,7 +241,7 @@ async def postgres_office(url: str) -> AsyncIterator[Office]:
         queue,
         PostgresStore(engine),
         PostgresAnswers(pool),
-        PostgresUpkeep(pool),
+        PostgresUpkeep(pool, audit_keep_days=AUDIT_KEEP_DAYS),
         PostgresUsageBook(pool),
         rows,
     )

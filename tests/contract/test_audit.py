@@ -1,18 +1,48 @@
 """What every store does for the audit log."""
 
-import asyncpg
-import pytest
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
+import pytest
+from dishka import AsyncContainer
+from msgspec.structs import replace
+
+from polyagent.adapters.memory.state import State
+from polyagent.adapters.postgres.pool import Pool
 from polyagent.domain.account import Actor, Claims
 from polyagent.domain.api_key import ApiKey, Secret, prefix_of
-from polyagent.domain.audit import AuditEntry
+from polyagent.domain.audit import CLIENT, AuditEntry
 from polyagent.domain.errors import NameTaken
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
 from polyagent.ports.standing import Standing
+from polyagent.ports.upkeep import Upkeep
+from polyagent.settings import Database
 from tests.contract.tenant import Tenant, read_all
 
 ALL = PageAsk(limit=100)
+
+Rest = Callable[[Claims, timedelta], Awaitable[None]]
+
+
+@pytest.fixture
+def rest(container: AsyncContainer, database: Database) -> Rest:
+    """Let a key be unused for so long."""
+
+    async def in_memory(claims: Claims, age: timedelta) -> None:
+        assert claims.key_id is not None
+        keys = (await container.get(State)).api_keys
+        row = keys[claims.key_id]
+        assert row.key.last_used_at is not None
+        assert row.noted_at is not None
+        key = replace(row.key, last_used_at=row.key.last_used_at - age)
+        keys[claims.key_id] = replace(row, key=key, noted_at=row.noted_at - age)
+
+    async def in_postgres(claims: Claims, age: timedelta) -> None:
+        sql = "UPDATE api_keys SET last_used_at = last_used_at - $2::interval, noted_at = noted_at - $2::interval WHERE id = $1"
+        await (await container.get(Pool)).execute(sql, claims.key_id, age)
+
+    return in_postgres if database.url else in_memory
 
 
 def _entry(tenant: Tenant, actor: Actor) -> AuditEntry:
@@ -56,9 +86,22 @@ async def test_an_entry_is_undone_with_what_it_tells_of(tenant: Tenant) -> None:
         assert (await tx.audit.list(ALL)).items == []
 
 
-async def test_the_use_of_a_key_is_noted_but_not_each_time(
-    tenant: Tenant, standing: Standing
-) -> None:
+async def test_what_is_old_is_taken_away_and_nothing_else(tenant: Tenant, upkeep: Upkeep) -> None:
+    ann = await tenant.joins("ann")
+    ages = [timedelta(days=days) for days in (364, 366, 2000)]
+    kept, *old = [replace(_entry(tenant, ann), at=tenant.now() - age) for age in ages]
+    async with tenant.store.begin(tenant.system) as tx:
+        for entry in (kept, *old):
+            await tx.audit.add(entry)
+
+    while await upkeep.sweep():
+        pass
+
+    async with tenant.store.begin(tenant.system) as tx:
+        assert (await tx.audit.list(ALL)).items == [kept]
+
+
+async def _key(tenant: Tenant) -> Claims:
     ann = await tenant.joins("ann")
     secret = Secret.new(new_id())
     key = ApiKey(
@@ -71,26 +114,43 @@ async def test_the_use_of_a_key_is_noted_but_not_each_time(
     )
     async with tenant.store.begin(ann) as tx:
         await tx.api_keys.add(key, secret.hash)
+    return Claims(user_id=ann.user_id, key_id=key.id, expires_at=tenant.now())
+
+
+async def _uses(tenant: Tenant) -> list[AuditEntry]:
+    async with tenant.store.begin(tenant.system) as tx:
+        return (await tx.audit.list(replace(ALL, order="asc"))).items
+
+
+async def test_the_use_of_a_key_is_noted_but_not_each_time(
+    tenant: Tenant, standing: Standing
+) -> None:
+    claims = await _key(tenant)
 
     for _ in range(3):
-        await standing.of([Claims(user_id=ann.user_id, key_id=key.id, expires_at=tenant.now())])
+        await standing.of([claims])
 
-    async with tenant.store.begin(tenant.system) as tx:
-        (entry,) = (await tx.audit.list(ALL)).items
+    (entry,) = await _uses(tenant)
     assert (entry.actor_id, entry.action, entry.object) == (
-        ann.user_id,
+        claims.user_id,
         "api_key.used",
-        str(key.id),
+        str(claims.key_id),
     )
 
 
-@pytest.mark.parametrize(
-    "change", ["UPDATE audit SET outcome = 'x'", "DELETE FROM audit", "TRUNCATE audit"]
-)
-async def test_postgres_changes_and_deletes_nothing(postgres_url: str, change: str) -> None:
-    connection = await asyncpg.connect(postgres_url)
+async def test_a_key_that_is_used_from_elsewhere_is_noted_again_and_after_an_hour(
+    tenant: Tenant, standing: Standing, rest: Rest
+) -> None:
+    claims = await _key(tenant)
+    uses = [
+        *(("192.0.2.1", 2), ("192.0.2.1", 2), (None, 2)),
+        *(("192.0.2.2", 0), ("192.0.2.3", 2), ("192.0.2.2", 61), ("192.0.2.2", 0)),
+    ]
 
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
-        await connection.execute(change.replace("audit", "polyagent.audit", 1))
+    for client, minutes in uses:
+        CLIENT.set(client)
+        await standing.of([claims])
+        await rest(claims, timedelta(minutes=minutes))
 
-    await connection.close()
+    told = [entry.client for entry in await _uses(tenant)]
+    assert told == ["192.0.2.1", "192.0.2.2", "192.0.2.2"]

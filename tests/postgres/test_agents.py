@@ -15,6 +15,7 @@ from polyagent.domain.errors import PreconditionFailed
 from polyagent.domain.ids import new_id
 from polyagent.settings import Database
 from polyagent.usecases.agents import ManageAgents
+from polyagent.usecases.audit import Audit
 from tests.world import Toolbox
 
 TIMES = 8
@@ -24,7 +25,8 @@ ACTOR = Actor(user_id=new_id(), workspace_id=new_id(), role="member")
 @pytest.fixture
 async def agents(postgres_url: str) -> AsyncIterator[ManageAgents]:
     engine = open_engine(Database(url=postgres_url))
-    yield ManageAgents(PostgresStore(engine), Toolbox(), ScriptedModels(), SystemClock())
+    store, clock = PostgresStore(engine), SystemClock()
+    yield ManageAgents(store, Toolbox(), ScriptedModels(), clock, Audit(store, clock))
     await engine.dispose()
 
 

@@ -71,6 +71,11 @@ class Actor(msgspec.Struct, frozen=True):
     def is_admin(self) -> bool:
         return self.role == "admin" and (self.scopes is None or "admin" in self.scopes)
 
+    @property
+    def as_member(self) -> Self:
+        """The same user without an administrator's rights: it sees only what is its own or shared."""
+        return msgspec.structs.replace(self, role="member")
+
     def require(self, permission: Permission) -> None:
         """Raise `Forbidden` unless the role has `permission`, `ScopeMissing` unless the key has."""
         if permission not in PERMISSIONS[self.role]:
@@ -95,6 +100,13 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     last_login_at: datetime | None = None
+
+
+def changed(before: User, after: User) -> dict[str, dict[str, str]]:
+    """Return what became of role and status; settings are the user's own business."""
+    names = ("role", "status")
+    changes = {name: (getattr(before, name), getattr(after, name)) for name in names}
+    return {name: {"from": was, "to": now} for name, (was, now) in changes.items() if was != now}
 
 
 def is_administrator(user: User) -> bool:

@@ -1,5 +1,6 @@
 """What was done about access, and by whom: written once, changed by nobody."""
 
+from collections import Counter
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Literal
@@ -12,13 +13,25 @@ Action = Literal[
     "logout",
     "refresh_token.reused",
     "request",
+    "credentials",
+    "origin",
     "user.created",
     "user.changed",
     "user.deleted",
     "password.changed",
     "api_key.created",
     "api_key.used",
+    "api_key.read",
     "api_key.deleted",
+    "token.made",
+    "session.read",
+    "session.changed",
+    "session.deleted",
+    "run.read",
+    "run.cancelled",
+    "agent.read",
+    "agent.changed",
+    "agent.deleted",
 ]
 Outcome = Literal["done", "refused"]
 
@@ -40,3 +53,32 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     object: str | None = None
     client: str | None = None
     details: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+WINDOW_S = 60.0
+MOST_OF_ONE = 5
+MOST_OF_ALL = 60
+
+
+class Flood:
+    """How many refusals a minute one process notes, so that strangers cannot fill the disk.
+
+    What is left out is counted: the next entry of its action says how many there were.
+    """
+
+    def __init__(self) -> None:
+        self._until_s = 0.0
+        self._noted: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+
+    def admit(self, action: Action, about: str, now_s: float) -> int | None:
+        """Return how many were left out before this one; None if it is to be left out too."""
+        if now_s >= self._until_s:
+            self._until_s = now_s + WINDOW_S
+            self._noted.clear()
+        kind = f"{action} {about}"
+        if self._noted[kind] >= MOST_OF_ONE or self._noted.total() >= MOST_OF_ALL:
+            self._left_out[action] += 1
+            return None
+        self._noted[kind] += 1
+        return self._left_out.pop(action, 0)

@@ -13,7 +13,7 @@ class Standing(Protocol):
         """Return whom claims stand for now, without those that were revoked or whose user may not act.
 
         One round trip for all of them. That a token has expired it does not look at; that a key was
-        used it notes, about once a minute. Raises `StoreUnavailable`.
+        used it notes, and the audit log about once an hour or from another client. Raises `StoreUnavailable`.
         """
 
     async def key(self, key_id: UUID) -> KeyOnFile | None:

@@ -14,6 +14,7 @@ from polyagent.domain.account import (
     PatchUser,
     Registration,
     User,
+    changed,
     merged_settings,
 )
 from polyagent.domain.errors import Invalid, NameTaken, NotFound, RegistrationClosed
@@ -109,7 +110,11 @@ class ManageAccounts:
                 changes["settings"] = merged_settings(now.settings, changes["settings"])
             user = await tx.accounts.change(user_id, **cast("UserChanges", changes))
             await self._audit.note(
-                tx, "user.changed", actor_id=actor.user_id, object=user_id, details=_told(now, user)
+                tx,
+                "user.changed",
+                actor_id=actor.user_id,
+                object=user_id,
+                details=changed(now, user),
             )
         self._trust.forget(user_id)
         return user
@@ -142,6 +147,7 @@ class ManageAccounts:
         actor.require("admin")
         async with self._store.begin(actor) as tx:
             account = await _named(tx, username)
+            await self._audit.note(tx, "token.made", actor_id=actor.user_id, object=account.user.id)
         token, _ = self._tokens.issue(
             account.user.id, account.session_version, lifetime_s=lifetime_s
         )
@@ -165,13 +171,6 @@ class ManageAccounts:
         except NameTaken:
             return Prepared(username=ADMIN)
         return Prepared(username=ADMIN, password=None if password else chosen, created=True)
-
-
-def _told(before: User, after: User) -> dict[str, dict[str, str]]:
-    """Return what became of role and status; settings are the user's own business."""
-    names = ("role", "status")
-    changes = {name: (getattr(before, name), getattr(after, name)) for name in names}
-    return {name: {"from": was, "to": now} for name, (was, now) in changes.items() if was != now}
 
 
 async def _named(tx: Transaction, username: str) -> Account:

@@ -13,6 +13,7 @@ from polyagent.ports.clock import Clock
 from polyagent.ports.models import Models
 from polyagent.ports.store import Store
 from polyagent.ports.tools import Tools
+from polyagent.usecases.audit import Audit
 from polyagent.usecases.checks import model_info, require_tools
 
 BUILTIN: dict[AgentType, NewAgent] = {
@@ -44,7 +45,10 @@ BUILTIN: dict[AgentType, NewAgent] = {
 
 
 class ManageAgents:
-    def __init__(self, store: Store, tools: Tools, models: Models, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, tools: Tools, models: Models, clock: Clock, audit: Audit
+    ) -> None:
+        self._audit = audit
         self._store = store
         self._tools = tools
         self._models = models
@@ -63,10 +67,15 @@ class ManageAgents:
     async def get(self, actor: Actor, agent_id: UUID) -> Agent:
         actor.require("agents:read")
         async with self._store.begin(actor) as tx:
-            return await tx.agents.get(agent_id)
+            agent = await tx.agents.get(agent_id)
+        if agent.visibility == "private" and agent.owner_id != actor.user_id:
+            await self._audit.seen(actor, "agent.read", agent_id)
+        return agent
 
     async def list(self, actor: Actor, page: PageAsk) -> Page[Agent]:
         actor.require("agents:read")
+        if actor.is_admin:
+            await self._audit.seen(actor, "agent.read")
         async with self._store.begin(actor) as tx:
             return await tx.agents.list(page)
 
@@ -93,9 +102,14 @@ class ManageAgents:
             if agent.builtin and actor.is_admin:
                 raise Conflict(f"{agent.name} is built in and stays: make it inactive instead.")
             await tx.agents.delete(agent_id, version=version)
+            await self._audit.note_theirs(
+                tx, "agent.deleted", actor, agent.owner_id, object_id=agent_id
+            )
 
     async def versions(self, actor: Actor, agent_id: UUID, page: PageAsk) -> Page[Agent]:
         actor.require("agents:read")
+        if actor.is_admin:
+            await self.get(actor, agent_id)
         async with self._store.begin(actor) as tx:
             return await tx.agents.versions(agent_id, page)
 
@@ -126,7 +140,11 @@ class ManageAgents:
             await self._check(new)
             try:
                 async with self._store.begin(actor) as tx:
-                    return await tx.agents.change(agent_id, new, version=version or now.version)
+                    agent = await tx.agents.change(agent_id, new, version=version or now.version)
+                    await self._audit.note_theirs(
+                        tx, "agent.changed", actor, now.owner_id, object_id=agent_id
+                    )
+                    return agent
             except PreconditionFailed:
                 if version is not None:
                     raise

@@ -47,15 +47,10 @@ class LogIn:
             await self._check(same_name(who).lower(), login.password, hashed)
             known = _active(account)
         except BadCredentials:
-            await self._note_refusal(account)
+            # of nobody's login only that it failed: people type passwords into that field
+            await self._audit.refused("login", object=account.user.id if account else None)
             raise
         return await self._let_in(known)
-
-    async def _note_refusal(self, account: Account | None) -> None:
-        """Say whose login failed, and of nobody's that it did: people type passwords into that field."""
-        async with self._store.begin(Actor.system()) as tx:
-            object_id = account.user.id if account else None
-            await self._audit.note(tx, "login", actor_id=None, object=object_id, outcome="refused")
 
     async def _account(self, login: Login) -> Account | None:
         username = None if login.username is None else same_name(login.username)

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from polyagent.domain.account import Account, Actor, Claims, Role, User
+from polyagent.domain.account import Account, Actor, Claims, Role, User, changed
 from polyagent.domain.errors import Conflict, LastAdministrator
 from polyagent.domain.identity import Stranger, email_of, username_of
 from polyagent.domain.ids import new_id
 from polyagent.ports.clock import Clock
 from polyagent.ports.store import Store
+from polyagent.usecases.audit import Audit
 from polyagent.usecases.trust import Trust
 
 KNOWN_S = 60.0
@@ -15,7 +16,8 @@ MAX_KNOWN = 10_000
 
 
 class WelcomeStranger:
-    def __init__(self, store: Store, clock: Clock, trust: Trust) -> None:
+    def __init__(self, store: Store, clock: Clock, trust: Trust, audit: Audit) -> None:
+        self._audit = audit
         self._store = store
         self._clock = clock
         self._trust = trust
@@ -39,16 +41,20 @@ class WelcomeStranger:
         if user_id is None:
             return await self._made(stranger)
         if stranger.role is not None:
-            await self._give_role(user_id, stranger.role)
+            await self._give_role(user_id, stranger.issuer, stranger.role)
         return user_id
 
-    async def _give_role(self, user_id: UUID, role: Role) -> None:
+    async def _give_role(self, user_id: UUID, issuer: str, role: Role) -> None:
         try:
             async with self._store.begin(Actor.system()) as tx:
                 user = (await tx.accounts.by_id(user_id)).user
                 if role == user.role:
                     return
-                await tx.accounts.change(user_id, role=role)
+                now = await tx.accounts.change(user_id, role=role)
+                details = {"issuer": issuer, **changed(user, now)}
+                await self._audit.note(
+                    tx, "user.changed", actor_id=None, object=user_id, details=details
+                )
         except LastAdministrator:
             return  # somebody must manage the workspace
         self._trust.forget(user_id)
@@ -61,6 +67,10 @@ class WelcomeStranger:
                 async with self._store.begin(Actor.system()) as tx:
                     await tx.accounts.add(Account(user=user, password_hash=""))
                     await tx.identities.add(stranger.issuer, stranger.subject, user.id)
+                    details = {"issuer": stranger.issuer, "role": user.role}
+                    await self._audit.note(
+                        tx, "user.created", actor_id=user.id, object=user.id, details=details
+                    )
             except Conflict:  # the name is somebody's, or the stranger has just been made
                 pass
             else:

@@ -1,7 +1,6 @@
 """One door: every route declares the permission that it takes, and none is open by default."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any, cast, get_args
 
 from dishka import AsyncContainer
@@ -15,7 +14,7 @@ from litestar.types import HTTPScope
 from polyagent.adapters.http.admission import Admission
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.domain.account import Actor, Claims, Permission
-from polyagent.domain.errors import Forbidden, Unauthenticated, Unavailable
+from polyagent.domain.errors import Forbidden, TokenExpired, Unauthenticated
 from polyagent.usecases.audit import Audit
 from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.tickets import ManageTickets
@@ -42,10 +41,12 @@ class Guard:
             return
         if (authenticate := self._authenticate) is None:
             authenticate = self._authenticate = await self._container.get(Authenticate)
-        claims = await self._redeemed(connection, handler)
-        if claims is None:
-            claims = await authenticate.claims(bearer(connection.headers.get("authorization")))
-        actor = await authenticate(claims)
+        try:
+            claims = await self._claims(authenticate, connection, handler)
+            actor = await authenticate(claims)
+        except Unauthenticated as error:
+            await self._note_credentials(connection, error)
+            raise
         self._admission.check_actor(actor)
         await self._rates.of_user(cast(HTTPScope, connection.scope), actor)
         await self._permit(connection, actor, handler.opt["permission"])
@@ -56,11 +57,35 @@ class Guard:
         self, connection: ASGIConnection[Any, Any, Any, Any], actor: Actor, permission: Permission
     ) -> None:
         """Let in or refuse; note whoever is refused, and an administrator who asks for what is others'."""
-        method, path = str(connection.scope.get("method")), connection.scope["path"]
-        await permit(self._container, actor, permission, request=f"{method} {path}")
-        if permission == "admin" and method == "GET":
+        try:
+            actor.require(permission)
+        except Forbidden:
             audit = await self._container.get(Audit)
-            await audit.request(actor, f"{method} {path}", outcome="done")
+            await audit.refused("request", object=_named(connection), actor=actor)
+            raise
+        if permission == "admin" and connection.scope.get("method") == "GET":
+            audit = await self._container.get(Audit)
+            await audit.seen(actor, "request", _named(connection))
+
+    async def _note_credentials(
+        self, connection: ASGIConnection[Any, Any, Any, Any], error: Unauthenticated
+    ) -> None:
+        """Note credentials that were never good, or were taken away; those that ran out are everyday."""
+        given = "authorization" in connection.headers or "ticket" in connection.query_params
+        if given and not isinstance(error, TokenExpired):
+            audit = await self._container.get(Audit)
+            await audit.refused("credentials", object=_named(connection))
+
+    async def _claims(
+        self,
+        authenticate: Authenticate,
+        connection: ASGIConnection[Any, Any, Any, Any],
+        handler: BaseRouteHandler,
+    ) -> Claims:
+        redeemed = await self._redeemed(connection, handler)
+        if redeemed is not None:
+            return redeemed
+        return await authenticate.claims(bearer(connection.headers.get("authorization")))
 
     async def _redeemed(
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
@@ -74,17 +99,8 @@ class Guard:
         return await tickets.redeem(ticket, connection.scope["path"])
 
 
-async def permit(
-    container: AsyncContainer, actor: Actor, permission: Permission, *, request: str
-) -> None:
-    """Raise `Forbidden`, having noted who was refused what, unless the actor has the permission."""
-    try:
-        actor.require(permission)
-    except Forbidden:
-        with suppress(Unavailable):
-            audit = await container.get(Audit)
-            await audit.request(actor, request, outcome="refused")
-        raise
+def _named(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    return f"{connection.scope.get('method')} {connection.scope['path']}"
 
 
 def bearer(header: str | None) -> str:

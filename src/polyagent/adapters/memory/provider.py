@@ -31,7 +31,7 @@ from polyagent.ports.store import Store
 from polyagent.ports.tickets import Tickets
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
-from polyagent.settings import Limits
+from polyagent.settings import Auth, Limits
 
 
 class MemoryProvider(Provider):
@@ -70,8 +70,8 @@ class MemoryProvider(Provider):
         return MemoryJournal(state, clock)
 
     @provide
-    def upkeep(self, state: State, clock: Clock) -> Upkeep:
-        return MemoryUpkeep(state, clock)
+    def upkeep(self, state: State, clock: Clock, auth: Auth) -> Upkeep:
+        return MemoryUpkeep(state, clock, audit_keep_days=auth.audit_keep_days)
 
     @provide
     def usage(self, state: State) -> UsageBook:

@@ -1,19 +1,20 @@
 """Whom credentials stand for, in memory."""
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.state import State
+from polyagent.adapters.memory.state import ApiKeyRow, State
 from polyagent.domain.account import Account, Actor, Claims
 from polyagent.domain.api_key import KeyOnFile
 from polyagent.domain.audit import CLIENT, AuditEntry
 from polyagent.domain.ids import new_id
 from polyagent.ports.clock import Clock
 
-NOTED_EVERY = timedelta(minutes=1)
+USED_EVERY = timedelta(minutes=1)
+NOTED_EVERY = timedelta(hours=1)
 
 
 class MemoryStanding:
@@ -52,19 +53,26 @@ class MemoryStanding:
         if claims.key_id is None:
             return None
         row, now = self._state.api_keys[claims.key_id], self._clock.now()
-        if row.key.last_used_at is None or row.key.last_used_at < now - NOTED_EVERY:
-            used = replace(row.key, last_used_at=now)
-            self._state.api_keys[claims.key_id] = replace(row, key=used)
-            entry = AuditEntry(
-                id=new_id(),
-                at=now,
-                actor_id=claims.user_id,
-                action="api_key.used",
-                object=str(claims.key_id),
-                client=CLIENT.get(),
-            )
-            self._state.audit[row.workspace_id, entry.id] = entry
+        if row.key.last_used_at is None or row.key.last_used_at < now - USED_EVERY:
+            row = replace(row, key=replace(row.key, last_used_at=now))
+            self._state.api_keys[claims.key_id] = self._noted(row, now)
         return frozenset(row.key.scopes)
+
+    def _noted(self, row: ApiKeyRow, now: datetime) -> ApiKeyRow:
+        """Note the use of a key once an hour, and where the client is another than at the last note."""
+        client = CLIENT.get() or row.noted_client
+        if row.noted_at and row.noted_at > now - NOTED_EVERY and client == row.noted_client:
+            return row
+        entry = AuditEntry(
+            id=new_id(),
+            at=now,
+            actor_id=row.key.user_id,
+            action="api_key.used",
+            object=str(row.key.id),
+            client=CLIENT.get(),
+        )
+        self._state.audit[row.workspace_id, entry.id] = entry
+        return replace(row, noted_at=now, noted_client=client)
 
     def _holds(self, claims: Claims, account: Account) -> bool:
         if claims.key_id is not None:

@@ -82,6 +82,8 @@ class ApiKeyRow(msgspec.Struct, frozen=True, kw_only=True):
     key: ApiKey
     secret_hash: bytes
     workspace_id: UUID
+    noted_at: datetime | None = None
+    noted_client: str | None = None
 
 
 class AnswerRow(msgspec.Struct, frozen=True, kw_only=True):

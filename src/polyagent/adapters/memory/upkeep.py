@@ -1,5 +1,6 @@
 """Taking away what nobody can ask for any more, in memory."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from polyagent.adapters.memory.state import State
@@ -7,7 +8,8 @@ from polyagent.ports.clock import Clock
 
 
 class MemoryUpkeep:
-    def __init__(self, state: State, clock: Clock) -> None:
+    def __init__(self, state: State, clock: Clock, *, audit_keep_days: int) -> None:
+        self._audit_kept = timedelta(days=audit_keep_days)
         self._state = state
         self._clock = clock
 
@@ -18,6 +20,8 @@ class MemoryUpkeep:
             del state.answers[name]
         families = state.families.items()
         state.families = {id_: row for id_, row in families if row.family.expires_at >= now}
+        since = now - self._audit_kept
+        state.audit = {name: entry for name, entry in state.audit.items() if entry.at >= since}
         for session_id in [*state.deleted_sessions]:
             self._forget(session_id)
         return False

@@ -43,6 +43,8 @@ class ApiKeyRow(DefaultBase):
     created_at: Mapped[Instant]
     expires_at: Mapped[Moment | None]
     last_used_at: Mapped[Moment | None]
+    noted_at: Mapped[Moment | None]
+    noted_client: Mapped[Words | None]
 
     __table_args__ = (Index("api_keys_user", "workspace_id", "user_id", text("id DESC")),)
 
@@ -72,4 +74,7 @@ class AuditRow(DefaultBase):
     client: Mapped[Words | None]
     details: Mapped[JsonObject]
 
-    __table_args__ = (Index("audit_workspace", "workspace_id", text("id DESC")),)
+    __table_args__ = (
+        Index("audit_workspace", "workspace_id", text("id DESC")),
+        Index("audit_at", "at", postgresql_using="brin"),
+    )

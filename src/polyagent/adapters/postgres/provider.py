@@ -28,7 +28,7 @@ from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
-from polyagent.settings import Database, Limits
+from polyagent.settings import Auth, Database, Limits
 
 CLOSE_S = 5.0
 
@@ -81,8 +81,8 @@ class PostgresProvider(Provider):
         return PostgresJournal(pool, liveness, queue)
 
     @provide
-    def upkeep(self, pool: Pool) -> Upkeep:
-        return PostgresUpkeep(pool)
+    def upkeep(self, pool: Pool, auth: Auth) -> Upkeep:
+        return PostgresUpkeep(pool, audit_keep_days=auth.audit_keep_days)
 
     @provide
     def usage(self, pool: Pool) -> UsageBook:

@@ -14,19 +14,26 @@ from polyagent.domain.audit import CLIENT
 from polyagent.domain.ids import new_id
 
 # 1 users, 2 session versions (NULL: any), 3 families, 4 keys, 5 ids for entries of the audit log,
-# 6 the client; `n` counts from 1. A use is noted once a minute.
+# 6 the client; `n` counts from 1. A use is noted once an hour, and where the client is another than at
+# the last note; each once a minute at most.
 STANDING = """
 WITH asked AS (
     SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::uuid[], $5::uuid[]) WITH ORDINALITY
         AS asked (user_id, session_version, family_id, key_id, entry_id, n)
 ), used AS (
-    UPDATE api_keys SET last_used_at = now() FROM asked
+    UPDATE api_keys SET last_used_at = now(),
+        noted_at = CASE WHEN noted_at > now() - interval '1 hour'
+            AND noted_client IS NOT DISTINCT FROM coalesce($6, noted_client)
+            THEN noted_at ELSE now() END,
+        noted_client = coalesce($6, noted_client)
+    FROM asked
     WHERE api_keys.id = asked.key_id AND api_keys.user_id = asked.user_id
         AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
-    RETURNING api_keys.id, api_keys.workspace_id, api_keys.user_id, asked.entry_id
+    RETURNING api_keys.id, api_keys.workspace_id, api_keys.user_id, asked.entry_id,
+        noted_at = now() AS is_noted
 ), noted AS (
     INSERT INTO audit (id, workspace_id, actor_id, action, outcome, object, client)
-    SELECT entry_id, workspace_id, user_id, 'api_key.used', 'done', id::text, $6 FROM used
+    SELECT entry_id, workspace_id, user_id, 'api_key.used', 'done', id::text, $6 FROM used WHERE is_noted
 )
 SELECT asked.n, u.id, u.workspace_id, u.role, k.scopes
 FROM asked

@@ -1,11 +1,15 @@
 """Taking away what nobody can ask for any more."""
 
+from datetime import timedelta
+from operator import eq
+
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
 
 KEYS = 1000
 FAMILIES = 1000
 SESSIONS = 10
+ENTRIES = 1000
 
 # 1 how many
 SWEEP_KEYS = """
@@ -56,14 +60,20 @@ WITH s AS (
 SELECT count(*) FROM gone
 """
 
+# 1 how long they are kept, 2 how many
+SWEEP_AUDIT = "SELECT audit_sweep($1, $2)"
+
 
 class PostgresUpkeep:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, audit_keep_days: int) -> None:
         self._pool = pool
+        self._audit_kept = timedelta(days=audit_keep_days)
 
     async def sweep(self) -> bool:
         with translated():
             keys = await self._pool.fetchval(SWEEP_KEYS, KEYS)
             families = await self._pool.fetchval(SWEEP_FAMILIES, FAMILIES)
             sessions = await self._pool.fetchval(SWEEP_SESSIONS, SESSIONS)
-        return bool(keys == KEYS or families == FAMILIES or sessions == SESSIONS)
+            entries = await self._pool.fetchval(SWEEP_AUDIT, self._audit_kept, ENTRIES)
+        swept = (keys, families, sessions, entries)
+        return any(map(eq, swept, (KEYS, FAMILIES, SESSIONS, ENTRIES)))

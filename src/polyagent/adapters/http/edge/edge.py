@@ -20,13 +20,15 @@ from polyagent.adapters.http.edge.refusals import refuse, refuse_upgrade
 from polyagent.adapters.http.edge.tracing import traced
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.domain.audit import CLIENT
-from polyagent.domain.errors import Invalid, PolyAgentError
+from polyagent.domain.errors import Forbidden, Invalid, PolyAgentError
 from polyagent.domain.ids import new_id
 from polyagent.domain.limit import Bucket
 from polyagent.ports.telemetry import Exposition
 from polyagent.settings import Settings
+from polyagent.usecases.audit import Audit
 
 UNMATCHED = "unmatched"
+MAX_ORIGIN = 200
 HEALTH = frozenset({"/health", "/health/live", "/health/ready"})
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -100,6 +102,7 @@ class Edge:
                 return
             failing = await self._count(scope)
         except PolyAgentError as error:
+            await self._note(scope, method, error)
             await refuse(scope, answer, error)
             return
         if method == "HEAD":
@@ -122,6 +125,7 @@ class Edge:
             self._admit(scope, "CONNECT", read_head(scope))
         except PolyAgentError as error:
             await receive()
+            await self._note(scope, "CONNECT", error)
             await refuse_upgrade(scope, send, error)
             return
         await self._app(scope, receive, send)
@@ -131,13 +135,25 @@ class Edge:
         path = scope["path"]
         if "\x00" in path or b"%00" in scope["query_string"]:
             raise Invalid("The address has the character NUL in it.")
-        if path not in HEALTH:
-            self._hosts.check(head.get(b"host"))
-        self._origins.check(method, head)
         if (peer := scope["client"]) is not None:
             address = self._proxies.client(peer[0], head)
             scope["client"] = (address, peer[1])
             CLIENT.set(address)
+        if path not in HEALTH:
+            self._hosts.check(head.get(b"host"))
+        self._origins.check(method, head)
+
+    async def _note(
+        self, scope: HTTPScope | WebSocketScope, method: str, error: PolyAgentError
+    ) -> None:
+        """Note that a page of another site asked for something; nothing else is forbidden this early."""
+        if not isinstance(error, Forbidden):
+            return
+        origin = dict(scope["headers"]).get(b"origin", b"")[:MAX_ORIGIN].decode("latin-1")
+        audit = await self._container.get(Audit)
+        await audit.refused(
+            "origin", object=f"{method} {scope['path']}", details={"origin": origin}
+        )
 
     async def _observe(self, scope: HTTPScope, method: str, status: int, seconds: float) -> None:
         route = scope.get("path_template") or UNMATCHED

@@ -11,7 +11,16 @@ from polyagent.adapters.http.socket.frames import ClientFrame
 from polyagent.adapters.http.socket.services import Services
 from polyagent.adapters.http.socket.session import SessionWatch
 from polyagent.adapters.http.socket.watches import Watches
-from polyagent.domain.errors import Fault, Invalid, NotSupported, PolyAgentError
+from polyagent.domain.audit import Action
+from polyagent.domain.errors import (
+    Fault,
+    Forbidden,
+    Invalid,
+    NotSupported,
+    PolyAgentError,
+    TokenExpired,
+    Unauthenticated,
+)
 
 log = structlog.get_logger("polyagent.http")
 
@@ -36,16 +45,26 @@ class Conversation:
         try:
             await self._do(frames.read(text))
         except PolyAgentError as error:
+            await self._note(error, text)
             await self._refuse(error, text)
         except Exception:
             log.exception("socket.frame_broke")
             await self._refuse(PolyAgentError(""), text)
 
+    async def _note(self, error: PolyAgentError, text: bytes | None) -> None:
+        """Note what this actor may not do, and credentials that were not good."""
+        if not isinstance(error, Forbidden | Unauthenticated) or isinstance(error, TokenExpired):
+            return
+        action: Action = "request" if isinstance(error, Forbidden) else "credentials"
+        await self._services.audit.refused(
+            action, object=f"FRAME {frames.kind_of(text or b'')}", actor=self._credentials.actor
+        )
+
     async def _refuse(self, error: PolyAgentError, text: bytes | None) -> None:
         await self._connection.say(frames.error(error, frames.name_of(text or b"")))
 
     async def _do(self, frame: ClientFrame) -> None:
-        await self._credentials.require(frames.PERMISSIONS[type(frame)])
+        self._credentials.require(frames.PERMISSIONS[type(frame)])
         match frame:
             case frames.Chat():
                 await self._send(frame)

@@ -1,6 +1,6 @@
 """Who is at the other end of a socket, and how long that is good."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from litestar.datastructures import Headers
@@ -54,10 +54,6 @@ class Handshake:
         return None if found is None else found.removeprefix(_TOKEN)
 
 
-Permit = Callable[[Actor, Permission], Awaitable[None]]
-"""Raises `Forbidden`."""
-
-
 class Credentials:
     """Those that hold now; they may be renewed. `on_revoked` is called when they hold no more."""
 
@@ -66,7 +62,6 @@ class Credentials:
         authenticate: Authenticate,
         clock: Clock,
         revocations: Revocations,
-        permit: Permit,
         on_revoked: Callable[[], None],
     ) -> None:
         self.good_until_s = float("inf")
@@ -74,7 +69,6 @@ class Credentials:
         self._clock = clock
         self._held: Actor | None = None
         self._revocations = revocations
-        self._permit = permit
         self._on_revoked = on_revoked
         self._listening = ExitStack()
 
@@ -95,7 +89,7 @@ class Credentials:
     async def accept(self, claims: Claims) -> None:
         """Go on with these. Raises `Unauthenticated`, `Forbidden`, `Unavailable`."""
         actor = await self._authenticate(claims)
-        await self._permit(actor, TO_OPEN)
+        actor.require(TO_OPEN)
         if self._held is not None and self._held.user_id != actor.user_id:
             raise Forbidden("This is another user's token: open a socket of its own for it.")
         self._held = actor
@@ -104,9 +98,9 @@ class Credentials:
         left_s = (claims.expires_at - self._clock.now()).total_seconds()
         self.good_until_s = self._clock.monotonic() + left_s + GRACE_S
 
-    async def require(self, permission: Permission) -> None:
+    def require(self, permission: Permission) -> None:
         """Raise `Forbidden` unless they are good for this."""
-        await self._permit(self.actor, permission)
+        self.actor.require(permission)
 
     def close(self) -> None:
         """Listen no more."""

@@ -105,6 +105,10 @@ class _Named(msgspec.Struct):
     id: FrameId = None
 
 
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
 class Reply(msgspec.Struct, omit_defaults=True):
     reply_to: FrameId = None
 
@@ -142,6 +146,11 @@ def name_of(text: bytes) -> FrameId:
         return msgspec.json.decode(text, type=_Named).id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def kind_of(text: bytes) -> str:
+    """Return the type of a frame that was read already."""
+    return msgspec.json.decode(text, type=_Typed).type
 
 
 def ok(reply_to: FrameId) -> bytes:

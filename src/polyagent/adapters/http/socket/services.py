@@ -9,6 +9,7 @@ from polyagent.adapters.http.drain import Drain
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Reader
 from polyagent.ports.clock import Clock
+from polyagent.usecases.audit import Audit
 from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.follow_run import FollowRun
@@ -19,6 +20,7 @@ from polyagent.usecases.tickets import ManageTickets
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
+    audit: Audit
     authenticate: Authenticate
     tickets: ManageTickets
     sessions: ManageSessions
@@ -33,6 +35,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
         follow = await container.get(FollowRun)
         return cls(
             clock=await container.get(Clock),
+            audit=await container.get(Audit),
             authenticate=await container.get(Authenticate),
             tickets=await container.get(ManageTickets),
             sessions=await container.get(ManageSessions),

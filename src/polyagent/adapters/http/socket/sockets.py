@@ -11,7 +11,6 @@ import structlog
 from dishka import AsyncContainer
 from litestar.connection import WebSocket
 
-from polyagent.adapters.http.actor import permit
 from polyagent.adapters.http.drain import Drain
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.revocations import Revocations
@@ -109,7 +108,6 @@ class Sockets:
             services.authenticate,
             services.clock,
             self._revocations,
-            partial(permit, self._container, request=f"GET {handshake.path}"),
             partial(connection.close, Close.UNAUTHENTICATED),
         )
         watches = Watches(connection)

@@ -1,7 +1,7 @@
 """One client's time on a socket: first it says who it is, then what it wants."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 
 import structlog
 
@@ -13,11 +13,13 @@ from polyagent.adapters.http.socket.look import SessionLook
 from polyagent.adapters.http.socket.services import Services
 from polyagent.adapters.http.socket.session import SessionWatch
 from polyagent.domain.account import Claims
+from polyagent.domain.audit import Action
 from polyagent.domain.errors import (
     Forbidden,
     Invalid,
     Limited,
     NotFound,
+    TokenExpired,
     Unauthenticated,
     Unavailable,
 )
@@ -42,28 +44,29 @@ class Visit:
         self._conversation = conversation
         self._services = services
         self._leave: Callable[[], None] = _nothing
+        self._path = ""
 
     async def arrive(self, handshake: Handshake) -> None:
         """Let in whoever the handshake names, before it is told that the socket is open.
 
         So nothing escapes it that happens in its session afterwards.
         """
-        with self._closing_on_error():
+        self._path = handshake.path
+        async with self._closing_on_error():
             claims = await handshake.claims(self._services.authenticate, self._services.tickets)
             if claims is not None:
                 await self._enter(claims)
 
     async def stay(self, look: SessionLook) -> None:
         """Obey the client's frames until it leaves or the socket is closed."""
-        async with aclosing(self._connection.texts()) as texts:
-            with self._closing_on_error():
-                if not self._credentials.are_given:
-                    frame = await _first(texts)
-                    await self._enter(await self._credentials.claims(frame.token))
-                    await self._connection.say(frames.ok(frame.id))
-                with self._watching(look):
-                    async for text in texts:
-                        await self._conversation.obey(text)
+        async with aclosing(self._connection.texts()) as texts, self._closing_on_error():
+            if not self._credentials.are_given:
+                frame = await _first(texts)
+                await self._enter(await self._credentials.claims(frame.token))
+                await self._connection.say(frames.ok(frame.id))
+            with self._watching(look):
+                async for text in texts:
+                    await self._conversation.obey(text)
 
     def leave(self) -> None:
         """Give up the place that it has among its user's sockets."""
@@ -81,14 +84,16 @@ class Visit:
             return nullcontext()
         return look.telling(self._credentials.actor, self._session.id, self._session.find)
 
-    @contextmanager
-    def _closing_on_error(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _closing_on_error(self) -> AsyncIterator[None]:
         try:
             yield
-        except (Unauthenticated, Invalid):
+        except TokenExpired:
             self._connection.close(Close.UNAUTHENTICATED)
+        except (Unauthenticated, Invalid):
+            await self._refuse(Close.UNAUTHENTICATED, "credentials")
         except (Forbidden, NotFound):
-            self._connection.close(Close.NOT_ALLOWED)
+            await self._refuse(Close.NOT_ALLOWED, "request")
         except Limited:
             self._connection.close(Close.LIMITED)
         except Unavailable:
@@ -96,6 +101,13 @@ class Visit:
         except Exception:
             log.exception("socket.broke")
             self._connection.close(Close.DEFECT)
+
+    async def _refuse(self, why: Close, action: Action) -> None:
+        if self._connection.closing is not None:
+            return
+        self._connection.close(why)
+        actor = self._credentials.actor if self._credentials.are_given else None
+        await self._services.audit.refused(action, object=f"CONNECT {self._path}", actor=actor)
 
 
 def _nothing() -> None:
