@@ -6,9 +6,20 @@ from polyagent.adapters.http.catalogue import CATALOGUE
 from polyagent.domain import errors
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.health import Component
+from polyagent.usecases.health import CheckHealth
 from tests.api.house import House, lived_in
 
 INTERNAL_TO_US = {"fenced", "migration_impossible", "tool_failed"}
+
+
+class Always:
+    """A component that never changes."""
+
+    def __init__(self, component: Component) -> None:
+        self._component = component
+
+    async def check(self) -> Component:
+        return self._component
 
 
 async def test_health_shows_every_component(house: House) -> None:
@@ -19,6 +30,45 @@ async def test_health_shows_every_component(house: House) -> None:
     assert answer.status == 200
     assert answer.json["status"] == "degraded"
     assert answer.json["components"]["postgres"]["status"] == "down"
+
+
+async def test_health_tells_names_to_administrators_alone(house: House) -> None:
+    facts = {"service": "models.example.com", "demonstration": True}
+    house.postgres.component = Component(
+        status="degraded", latency_ms=1.5, detail="No answer from models.example.com.", facts=facts
+    )
+
+    strangers = [
+        await client.get("/health")
+        for client in (house.nobody, house.ann, house.nobody.with_token("nonsense"))
+    ]
+    told = await house.root.get("/health")
+
+    for answer in strangers:
+        assert answer.status == 200
+        assert answer.json["components"]["postgres"] == {
+            "status": "degraded",
+            "latency_ms": 1.5,
+            "detail": None,
+            "facts": {"demonstration": True},
+        }
+    assert told.json["components"]["postgres"]["facts"] == facts
+    assert told.json["components"]["postgres"]["detail"]
+
+
+async def test_metrics_tell_names_of_model_services_to_whoever_has_their_token() -> None:
+    component = Component(status="ok", facts={"service": "models.example.com"})
+    async with lived_in() as all_read, lived_in(metrics_token="sesame") as some_read:
+        for house in (all_read, some_read):
+            probe = (await house.container.get(CheckHealth))._probes
+            probe["model_service"] = Always(component)
+
+        to_all = await all_read.nobody.get("/metrics")
+        to_some = await some_read.nobody.with_token("sesame").get("/metrics")
+
+    assert b'polyagent_model_service_up{service="1"} 1.0' in to_all.body
+    assert b"models.example.com" not in to_all.body
+    assert b'polyagent_model_service_up{service="models.example.com"} 1.0' in to_some.body
 
 
 async def test_a_process_is_ready_while_its_database_is_there(house: House) -> None:

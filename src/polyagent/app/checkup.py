@@ -9,13 +9,16 @@ from polyagent.adapters.postgres.checkup.checkup import checkup as postgres
 from polyagent.adapters.redis.checkup import checkup as redis
 from polyagent.adapters.system.clock import SystemClock
 from polyagent.app.ground import data_dir, joined, settled
+from polyagent.domain.account import Actor
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.finding import Finding, Subject, ok, problem, warning
 from polyagent.domain.health import Component
 from polyagent.ports.models import Models
 from polyagent.settings import Settings
+from polyagent.usecases.accounts import ADMIN, ManageAccounts
 
 LIMIT_S = 10.0
+TOKEN_S = 60
 BESIDE = ("status", "detail")  # told beside the other facts of a service
 
 Tell = Callable[[Finding], None]
@@ -86,7 +89,7 @@ def _outside(
     if settings.redis.url:
         yield "redis", redis(settings.redis, clock)
     if not settings.ai.each() and up is not None:
-        yield "model_service", _model_service_of(up)
+        yield "model_service", _model_service_of(up, settings)
     elif settings.ai.each() or (settings.database.url and settings.redis.url):
         yield "model_service", _model_services(settings)
 
@@ -102,11 +105,18 @@ async def _within(subject: Subject, findings: AsyncGenerator[Finding, None], tel
         tell(problem(subject, error.detail))
 
 
-async def _model_service_of(up: str) -> AsyncGenerator[Finding, None]:
+async def _model_service_of(up: str, settings: Settings) -> AsyncGenerator[Finding, None]:
     """Ask a server whose model service was named where it was started, not here."""
     from polyagent.adapters.engines.checkup.server import health
+    from polyagent.app.library import container
 
-    if (told := health(up)) is not None:
+    use_cases = container(settings)
+    try:
+        accounts = await use_cases.get(ManageAccounts)
+        token = await accounts.token_for(Actor.system(), ADMIN, lifetime_s=TOKEN_S)
+    finally:
+        await use_cases.close()
+    if (told := health(up, token)) is not None:
         for finding in _services(told.components["model_service"]):
             yield finding
 

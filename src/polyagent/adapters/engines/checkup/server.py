@@ -22,10 +22,11 @@ def running(url: str) -> Finding:
     return problem("server", f"{url} is not ready", advice)
 
 
-def health(url: str) -> Health | None:
-    """Return what the server of a running `up` says of itself, if it says anything."""
+def health(url: str, token: str) -> Health | None:
+    """Return what the server of a running `up` tells an administrator of itself, if it says anything."""
     parts = urlsplit(url)
-    body = port.answer(parts.hostname or "", parts.port or 80, "/health").partition(b"\r\n\r\n")[2]
+    told = port.answer(parts.hostname or "", parts.port or 80, "/health", token=token)
+    body = told.partition(b"\r\n\r\n")[2]
     try:
         return msgspec.json.decode(body, type=Health)
     except msgspec.DecodeError:

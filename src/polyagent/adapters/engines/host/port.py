@@ -78,13 +78,15 @@ def is_ready(host: str, port: int, path: str) -> bool:
     return answer(host, port, path).startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
 
 
-def answer(host: str, port: int, path: str) -> bytes:
+def answer(host: str, port: int, path: str, *, token: str | None = None) -> bytes:
     """Return what a GET answers, head and body; nothing if it fails or pauses for two seconds.
 
     By hand: `http.client` would bring ssl along.
     """
+    asker = f"Authorization: Bearer {token}\r\n" if token else ""
     head = (
-        f"GET {path} HTTP/1.1\r\nHost: {reachable_host(host)}:{port}\r\nConnection: close\r\n\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: {reachable_host(host)}:{port}\r\n{asker}"
+        "Connection: close\r\n\r\n"
     )
     try:
         with socket.create_connection((reachable_host(host), port), timeout=2) as server:

@@ -16,6 +16,8 @@ STANDARD: Headers = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+ALONE: Headers = ((b"cache-control", b"no-store"), CSP, *STANDARD)
+"""Of an answer that no `Answer` sends: the one to a request that would open a socket."""
 FOR_PAGES: Headers = (
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),

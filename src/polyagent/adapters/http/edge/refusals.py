@@ -3,6 +3,7 @@
 import msgspec
 from litestar.types import HTTPScope, Send, WebSocketScope
 
+from polyagent.adapters.http.edge.answer import ALONE
 from polyagent.adapters.http.errors import headers_of, problem_of
 from polyagent.adapters.http.front.errors import shaped
 from polyagent.domain.errors import PolyAgentError
@@ -18,6 +19,7 @@ async def refuse(scope: HTTPScope, send: Send, error: PolyAgentError) -> None:
 async def refuse_upgrade(scope: WebSocketScope, send: Send, error: PolyAgentError) -> None:
     """Answer the request that would open a socket, once it was received."""
     status, headers, body = _problem(scope, error)
+    headers += [*ALONE, (b"x-request-id", scope["state"]["request_id"].encode())]
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
 

@@ -4,9 +4,12 @@ from dishka.integrations.litestar import inject
 from litestar import Controller, get
 from litestar.di import NamedDependency
 
+from polyagent.adapters.http.actor import bearer
+from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.drain import Drain
-from polyagent.domain.errors import Stopping, StoreUnavailable
+from polyagent.domain.errors import Stopping, StoreUnavailable, Unauthenticated, Unavailable
 from polyagent.domain.health import Health
+from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.health import CheckHealth
 
 
@@ -20,12 +23,19 @@ class HealthController(Controller):
 
     @get("/", permission="public", operation_id="get_health")
     @inject
-    async def health(self, check: FromDishka[CheckHealth]) -> Health:
+    async def health(
+        self,
+        request: Call,
+        check: FromDishka[CheckHealth],
+        authenticate: FromDishka[Authenticate],
+    ) -> Health:
         """Read how the server is
 
-        Always 200: `degraded` means that a component is not ok.
+        Always 200: `degraded` means that a component is not ok. What is wrong, and what the components
+        are called, is told to administrators: to whoever sends no token of one, `detail` is null.
         """
-        return await check()
+        found = await check()
+        return found if await _is_admin(request, authenticate) else found.neutral
 
     @get("/live", permission="public", operation_id="get_liveness")
     async def live(self) -> Alive:
@@ -45,3 +55,12 @@ class HealthController(Controller):
         if vital.status not in ("ok", "degraded"):
             raise StoreUnavailable("The database is away.")
         return Alive()
+
+
+async def _is_admin(request: Call, authenticate: Authenticate) -> bool:
+    """Say whether the credentials are an administrator's; with none, or bad ones, one is a stranger."""
+    try:
+        token = bearer(request.headers.get("authorization"))
+        return (await authenticate(await authenticate.claims(token))).is_admin
+    except (Unauthenticated, Unavailable):
+        return False

@@ -33,7 +33,7 @@ class MetricsController(Controller):
         """Read the metrics
 
         For Prometheus; those of all processes of one `serve` or `up` together. Where
-        `server.metrics_token` is set, that is the bearer token.
+        `server.metrics_token` is set, that is the bearer token, and model services have their names.
         """
         if settings.metrics_token is not None:
             token = bearer(request.headers.get("authorization"))
@@ -42,11 +42,11 @@ class MetricsController(Controller):
         depth: Mapping[str, int] = {}
         with suppress(Unavailable):
             depth = await backlog.depth()
-        figures = _figures(await check(), depth)
+        figures = _figures(await check(), depth, named=settings.metrics_token is not None)
         return Response(exposition.render(figures), media_type="text/plain; version=0.0.4")
 
 
-def _figures(health: Health, depth: Mapping[str, int]) -> list[Figure]:
+def _figures(health: Health, depth: Mapping[str, int], *, named: bool) -> list[Figure]:
     components = health.components
     return [
         Figure("polyagent_runs_unfinished", "Runs that have not ended.", "status", depth),
@@ -66,15 +66,21 @@ def _figures(health: Health, depth: Mapping[str, int]) -> list[Figure]:
             "polyagent_model_service_up",
             "1 if it answers and its circuit is closed.",
             "service",
-            _services(components.get("model_service")),
+            _services(components.get("model_service"), named=named),
         ),
     ]
 
 
-def _services(found: Component | None) -> dict[str, float]:
-    """Return how each model service is; one that is alone is not listed among others."""
+def _services(found: Component | None, *, named: bool) -> dict[str, float]:
+    """Return how each model service is, by its host or, for whoever asks, by its place: 1 is tried first.
+
+    One that is alone is not listed among others.
+    """
     if found is None or "service" not in found.facts:
         return {}
     alone = [{"service": found.facts["service"], "status": found.status}]
     services = found.facts.get("services", alone)
-    return {str(each["service"]): float(each["status"] == "ok") for each in services}
+    return {
+        str(each["service"]) if named else str(place): float(each["status"] == "ok")
+        for place, each in enumerate(services, 1)
+    }
