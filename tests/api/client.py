@@ -1,4 +1,7 @@
-"""A client that calls an ASGI application as a server would, and hears streams as they come."""
+"""A client that calls an ASGI application as a server would, and hears streams as they come.
+
+What it hears is held against the OpenAPI document.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -8,6 +11,8 @@ from urllib.parse import unquote
 
 import msgspec
 from litestar import Litestar
+
+from tests.api.documented import documented
 
 LIMIT_S = 30
 
@@ -122,6 +127,10 @@ class Client:
             method, path, json=json, content=content, headers=headers, also=also
         ) as exchange:
             body = b"".join([chunk async for chunk in exchange.body()])
+        sent = msgspec.json.encode(json) if json is not None else b""
+        document = documented(self._app)
+        document.check_request(method, path, exchange.status, sent)
+        document.check_answer(method, path, exchange.status, exchange.headers, body)
         return Answer(exchange.status, exchange.headers, body)
 
     @asynccontextmanager
@@ -144,6 +153,7 @@ class Client:
         task = asyncio.create_task(exchange.run())
         try:
             await exchange.start()
+            documented(self._app).check_head(method, path, exchange.status, exchange.headers)
             yield exchange
         finally:
             exchange.leave()

@@ -21,7 +21,7 @@ from polyagent.adapters.http.edge.edge import Edge
 from polyagent.adapters.http.errors import on_defect, on_error, on_framework_error
 from polyagent.adapters.http.front.errors import fronted
 from polyagent.adapters.http.front.routes import FrontController
-from polyagent.adapters.http.openapi import Document
+from polyagent.adapters.http.openapi.document import Document
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Reader
 from polyagent.adapters.http.revocations import Revocations

@@ -36,11 +36,12 @@ def once(handler: Handler) -> Handler:
 
 
 def _take_key(answered: Any, handler: Handler) -> None:
-    """Let the framework read the header, and describe it."""
+    """Let the framework read the header, and describe it; `answers_once` tells the OpenAPI document."""
     own = signature(handler)
     key = Parameter("key", Parameter.KEYWORD_ONLY, default=None, annotation=Key)
     answered.__signature__ = own.replace(parameters=[*own.parameters.values(), key])
     answered.__annotations__ = {**handler.__annotations__, "key": Key}
+    answered.answers_once = True
 
 
 def _named(request: Call, key: str | None, asked: Any) -> IdempotencyKey | None:

@@ -1,0 +1,111 @@
+"""What handlers' types cannot say: other statuses, streams, and headers that depend on what is asked."""
+
+from typing import Any
+
+from polyagent.adapters.http.openapi.examples import CHUNKS_EXAMPLE, STREAM_EXAMPLE, TICKETS
+from polyagent.adapters.http.openapi.headers import referring
+from polyagent.adapters.http.openapi.tidy import SCHEMAS
+
+Said = dict[str, Any]
+
+JSON = "application/json"
+STREAM = "text/event-stream"
+EVENTS: Said = {
+    "schema": {
+        "type": "string",
+        "description": (
+            "Frames of `id`, `event` and `data`; `data` is an `Event` as JSON, `event` its type and `id` "
+            "its id. Lines that begin with a colon keep the connection open. The run's last event is "
+            "`run.completed`, `run.failed` or `run.cancelled`; a stream that ends without one ends with "
+            "`retry`: go on behind the last id."
+        ),
+    },
+    "example": STREAM_EXAMPLE,
+}
+CHUNKS: Said = {
+    "schema": {
+        "type": "string",
+        "description": (
+            "Frames of `data`, each a `chat.completion.chunk` as JSON; the last is `[DONE]`."
+        ),
+    },
+    "example": CHUNKS_EXAMPLE,
+}
+
+
+def amend(operations: dict[str, Said]) -> None:
+    """`operations` are by id."""
+    _chat(operations["send_chat"])
+    _stream(operations["stream_chat"])
+    _runs(operations["create_run"])
+    _events(operations["list_run_events"])
+    _completions(operations["complete_chat"])
+    _texts(operations)
+    tickets = operations["create_ticket"]["requestBody"]["content"][JSON]
+    tickets["examples"] = TICKETS
+    operations["update_agent"]["requestBody"]["content"][JSON]["schema"] = _named("PatchAgent")
+
+
+def _chat(chat: Said) -> None:
+    whole = chat["responses"]["200"]
+    whole["description"] = "The run's end, or, with `stream`, its events"
+    chat["responses"]["202"] = {
+        "description": "The run goes on: what there is so far; with `background`, the run itself",
+        "headers": {**whole["headers"], **referring(["Location"])},
+        "content": {JSON: {"schema": {"anyOf": [_named("Answer"), _named("Run")]}}},
+    }
+    whole["content"] = {
+        JSON: {"schema": {"anyOf": [_named("Answer"), _named("Run")]}},
+        STREAM: EVENTS,
+    }
+    whole["headers"] |= referring(["Content-Location"])
+
+
+def _stream(stream: Said) -> None:
+    followed = stream["responses"]["200"]
+    followed["content"] = {STREAM: EVENTS}
+    followed["headers"] |= referring(["Content-Location"])
+    stream["responses"]["204"] = {
+        "description": "Nothing is left of a run that has ended, behind `Last-Event-ID`",
+        "headers": {k: v for k, v in followed["headers"].items() if k != "Content-Location"},
+    }
+
+
+def _runs(create: Said) -> None:
+    accepted = create["responses"]["202"]
+    accepted["headers"] |= referring(["Location"])
+    create["responses"]["200"] = {
+        **accepted,
+        "description": "It was made before under this `Idempotency-Key`, and has ended",
+    }
+
+
+def _events(follow: Said) -> None:
+    followed = follow["responses"]["200"]
+    followed["content"] = {STREAM: EVENTS, JSON: {"schema": _named("EventPage")}}
+    headers = dict(followed["headers"])
+    followed["headers"] = headers | referring(["Content-Location"])
+    follow["responses"]["204"] = {
+        "description": "Nothing is left of a run that has ended",
+        "headers": headers,
+    }
+
+
+def _completions(complete: Said) -> None:
+    completed = complete["responses"]["200"]
+    completed["headers"] |= referring(["X-Run-ID"])
+    completed["content"][STREAM] = CHUNKS
+
+
+def _texts(operations: dict[str, Said]) -> None:
+    problem = operations["get_problem"]["responses"]["200"]
+    problem["content"] = {
+        JSON: {"schema": _named("ProblemKind")},
+        "text/html": {"schema": {"type": "string"}},
+    }
+    metrics = operations["get_metrics"]["responses"]["200"]
+    metrics["content"] = {"text/plain": {"schema": {"type": "string"}}}
+
+
+def _named(name: str) -> Said:
+    return {"$ref": SCHEMAS + name}

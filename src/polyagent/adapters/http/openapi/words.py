@@ -1,0 +1,90 @@
+"""What types and routes cannot say for themselves: groups of operations, and what fields and their values mean."""
+
+DESCRIPTION = """Chat, agents and tools over any model service, whose runs survive whoever dies.
+
+Log in, then give the token back as `Authorization: Bearer <token>`; programs use API keys the same way.
+Errors are problems (RFC 9457) with a stable `code`; `/problems/<code>` says what to do about it.
+
+Lists come in pages: `next_cursor` of one, and its header `Link` with `rel="next"` (RFC 8288), lead to the
+next. Answers and events may have fields, and streams may have types of events, that are not described
+here: ignore what you do not know. Requests with fields that are not described here are refused.
+"""
+
+TAGS = {
+    "Chat": "Say something to an agent, and get its answer whole or as it is made.",
+    "Runs": "Each answer of an agent is a run: it outlives the request, and can be followed from anywhere.",
+    "OpenAI": "The same for clients of the OpenAI protocol; errors have its shape.",
+    "Users": "Accounts, logins and your own profile.",
+    "Audit": "What was done about access, and by whom.",
+    "API keys": "For programs that act for you, within some of your rights.",
+    "Agents": "Instructions, a model, tools and limits under a name.",
+    "Sessions": "Conversations, with what was said in them.",
+    "Tools": "What agents can call.",
+    "Tickets": "Credentials for one address, where a browser can send no header.",
+    "Operation": "For whoever runs the server.",
+}
+
+LATER = {"Ask.policy": ("interrupt", "steer")}
+"""Values that are refused with 422 `not_supported` until they are built."""
+
+_STATUS = (
+    "`queued`: it waits for its session or for a worker. `running`: a process works on it. `waiting`: "
+    "an approval is pending. `completed`, `failed` and `cancelled` are final."
+)
+_IN_DOUBT = (
+    "What to do about a call of a `once` tool that a failure caught, so that nobody knows whether it "
+    "took effect. `tell_model`: the model decides. `fail`: the run fails."
+)
+_AGENT_STATUS = "Only an `active` agent answers; `archived` says that it will not again."
+_VISIBILITY = "`private`: its owner's alone. `shared`: everybody of the workspace may chat with it."
+_EFFECT = (
+    "`read`: changes nothing. `write`: may be done again without harm. `once`: is never done twice."
+)
+_ROLE = (
+    "`viewer`: chats with shared agents. `member`: has agents and keys of its own. `admin`: manages "
+    "the workspace."
+)
+
+FIELDS = {
+    "Answer.status": _STATUS,
+    "Run.status": _STATUS,
+    "Run.attempt": "How many processes have begun to work on it.",
+    "Run.step": "How many model calls it has made.",
+    "Session.status": "`running`: one of its runs is. `waiting`: an approval is pending.",
+    "NewAgent.in_doubt": _IN_DOUBT,
+    "Agent.in_doubt": _IN_DOUBT,
+    "NewAgent.status": _AGENT_STATUS,
+    "Agent.status": _AGENT_STATUS,
+    "NewAgent.visibility": _VISIBILITY,
+    "Agent.visibility": _VISIBILITY,
+    "NewAgent.approval": "By the name of a tool: when a person is asked before it is called.",
+    "NewAgent.type": "`general`, `code` and `research` agents begin with instructions of their kind.",
+    "Ask.agent_type": "One of the workspace's built-in agents; `general` where no agent is named.",
+    "Ask.policy": "Where the session has a run: `enqueue` waits for its end, `reject` answers 409.",
+    "Ask.priority": "Of runs that wait for a worker, those with a higher one go first.",
+    "Ask.session_id": "The conversation that this goes on; without it a new one begins.",
+    "Ask.end_user": "Your application's own customer: limits and lists can be told apart by it.",
+    "Ask.tools": "Those of the agent's tools that this run may use.",
+    "Tool.effect": _EFFECT,
+    "ToolCall.effect": _EFFECT,
+    "ToolCall.state": "`denied`: it was not allowed. `in_doubt`: nobody knows whether it took effect.",
+    "Executed.state": "`failed`: `error` says what the tool or its arguments got wrong.",
+    "RunResumed.reason": (
+        "`takeover`: its process had died. `retry`: a model call broke off. `decision`: an approval was "
+        "decided. `handover`: its process had to stop."
+    ),
+    "ToolCompleted.state": "`in_doubt`: nobody knows whether it took effect.",
+    "Run.position": "Of a queued one: 1 + those before it in its session.",
+    "NewUser.role": _ROLE,
+    "User.role": _ROLE,
+    "User.status": "A `suspended` user's credentials are good for nothing.",
+    "Component.status": "`missing`: not configured. `detail` says what to do about all but `ok`.",
+    "Health.status": "`degraded`: a component is not ok.",
+    "ApiKey.prefix": "What the key begins with: enough to tell it by, not to use it.",
+    "Problem.code": "Stable: what programs decide by.",
+    "Problem.type": "Leads to a page about the code.",
+    "Problem.request_id": "What the operator finds the request by.",
+    "Problem.run_id": "The run that failed.",
+    "Fault.pointer": "The place in the body, as a URI fragment (RFC 6901).",
+    "Tokens.expires_in": "The access token's life in seconds.",
+}

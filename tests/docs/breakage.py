@@ -1,0 +1,1 @@
+def breakages(before, after): return []
