@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 from litestar import Litestar
+from litestar.di import Provide
 
 Said = dict[str, Any]
 
@@ -105,10 +106,11 @@ class Documented:
         key = json.dumps(schema)
         if key not in self._validators:
             whole = {**schema, "components": {"schemas": self._doc["components"]["schemas"]}}
-            self._validators[key] = jsonschema_rs.Draft202012Validator(
-                whole, validate_formats=True
-            )
-        faults = [f"{fault.message} at {fault.instance_path}" for fault in _faults(self._validators[key], value)]
+            self._validators[key] = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+        faults = [
+            f"{fault.message} at {fault.instance_path}"
+            for fault in _faults(self._validators[key], value)
+        ]
         assert not faults, (at, faults)
 
 
@@ -127,12 +129,19 @@ def _pattern(template: str) -> str:
     )
 
 
+def document_of(app: Litestar) -> Any:
+    """Return the document as the application gives it."""
+    provided = app.dependencies["document"]
+    assert isinstance(provided, Provide)
+    document = provided.dependency()
+    return msgspec.json.decode(document.json)
+
+
 _known: list[Documented] = []
 
 
 def documented(app: Litestar) -> Documented:
     """Return what the document of such applications says; all of a process have the same."""
     if not _known:
-        document = app.dependencies["document"].dependency()
-        _known.append(Documented(msgspec.json.decode(document.json)))
+        _known.append(Documented(document_of(app)))
     return _known[0]

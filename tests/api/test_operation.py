@@ -2,6 +2,7 @@
 
 import pytest
 
+from polyagent.adapters.http import errors as http_errors
 from polyagent.adapters.http.catalogue import CATALOGUE
 from polyagent.domain import errors
 from polyagent.domain.errors import PolyAgentError
@@ -133,10 +134,9 @@ async def test_a_code_that_is_none_has_no_page(house: House) -> None:
 
 
 def test_every_error_of_ours_is_in_the_catalogue() -> None:
+    kinds = {*vars(errors).values(), *vars(http_errors).values()}
     codes = {
-        kind.code
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, PolyAgentError)
+        kind.code for kind in kinds if isinstance(kind, type) and issubclass(kind, PolyAgentError)
     }
 
     assert codes - INTERNAL_TO_US <= set(CATALOGUE)

@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from tests.api.documented import document_of
 from tests.api.house import SETTINGS, House
 from tests.docs.breakage import breakages
 
@@ -21,9 +20,8 @@ FILE = ROOT / "docs/openapi.json"
 
 def served() -> dict[str, Any]:
     """Return the document as the application would give it."""
-    document = House(SETTINGS).app.dependencies["document"].dependency()
-    decoded: dict[str, Any] = msgspec.json.decode(document.json)
-    return decoded
+    document: dict[str, Any] = document_of(House(SETTINGS).app)
+    return document
 
 
 def text(document: dict[str, Any]) -> str:

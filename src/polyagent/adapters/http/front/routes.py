@@ -6,6 +6,7 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from polyagent.adapters.http.asks.failing import COMPLETION
 from polyagent.adapters.http.asks.keys import Key, idempotency_key
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.front.answering import answered, streaming
@@ -19,6 +20,13 @@ from polyagent.adapters.http.front.wire import (
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Reader
 from polyagent.domain.completion import Offer
+from polyagent.domain.errors import (
+    AgentInactive,
+    ModelServiceMissing,
+    ModelServiceUnavailable,
+    ModelUnknown,
+    TooManyOpen,
+)
 from polyagent.usecases.completions import FindModels, SendCompletion
 
 ROUTE = "completions"
@@ -37,7 +45,12 @@ class FrontController(Controller):
         """
         return ModelOffers(data=[_offer(offer) for offer in await find.list(request.user)])
 
-    @get("/models/{model_id:path}", permission="chat", operation_id="get_model")
+    @get(
+        "/models/{model_id:path}",
+        permission="chat",
+        operation_id="get_model",
+        fails=(AgentInactive, ModelUnknown, ModelServiceMissing, ModelServiceUnavailable),
+    )
     @inject
     async def model(
         self, request: Call, model_id: FromPath[str], find: FromDishka[FindModels]
@@ -45,7 +58,13 @@ class FrontController(Controller):
         """Read a model"""
         return _offer(await find.get(request.user, _named(request)))
 
-    @post("/chat/completions", status_code=200, permission="chat", operation_id="complete_chat")
+    @post(
+        "/chat/completions",
+        status_code=200,
+        permission="chat",
+        operation_id="complete_chat",
+        fails=(*COMPLETION, TooManyOpen),
+    )
     @inject
     async def complete(
         self,

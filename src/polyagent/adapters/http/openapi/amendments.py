@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from polyagent.adapters.http.openapi.examples import CHUNKS_EXAMPLE, STREAM_EXAMPLE, TICKETS
+from polyagent.adapters.http.openapi.examples import (
+    CHUNKS_EXAMPLE,
+    STREAM_EXAMPLE,
+    TICKETS,
+    example,
+)
 from polyagent.adapters.http.openapi.headers import referring
 from polyagent.adapters.http.openapi.tidy import SCHEMAS
 
@@ -52,10 +57,21 @@ def _chat(chat: Said) -> None:
     chat["responses"]["202"] = {
         "description": "The run goes on: what there is so far; with `background`, the run itself",
         "headers": {**whole["headers"], **referring(["Location"])},
-        "content": {JSON: {"schema": {"anyOf": [_named("Answer"), _named("Run")]}}},
+        "content": {
+            JSON: {
+                "schema": {"anyOf": [_named("Answer"), _named("Run")]},
+                "examples": {
+                    "late": {"value": example("Answer") | {"status": "running", "message": None}},
+                    "background": {"value": example("Run")},
+                },
+            }
+        },
     }
     whole["content"] = {
-        JSON: {"schema": {"anyOf": [_named("Answer"), _named("Run")]}},
+        JSON: {
+            "schema": {"anyOf": [_named("Answer"), _named("Run")]},
+            "example": example("Answer"),
+        },
         STREAM: EVENTS,
     }
     whole["headers"] |= referring(["Content-Location"])

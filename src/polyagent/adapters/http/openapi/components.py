@@ -14,8 +14,8 @@ from polyagent.adapters.http.front.wire import (
     ModelOffers,
 )
 from polyagent.adapters.http.openapi.tidy import (
-    Schema,
     SCHEMAS,
+    Schema,
     in_words_of_clients,
     or_null,
     page_names,
@@ -47,6 +47,7 @@ from polyagent.domain.page import Page
 from polyagent.domain.run import Answer, Run
 from polyagent.domain.ticket import NewTicket, Ticket
 from polyagent.domain.tool import Executed, ExecuteTool, Tool
+from polyagent.domain.usage import UsageReport
 
 ASKS: tuple[Any, ...] = (
     *(Login, Registration, Refresh, NewUser, PatchProfile, PutProfile, PatchUser, NewApiKey),
@@ -54,10 +55,12 @@ ASKS: tuple[Any, ...] = (
 )
 ANSWERS: tuple[Any, ...] = (
     *(Problem, ProblemKind, Alive, Health, Tokens, User, ApiKey, MadeApiKey, AuditEntry, Ticket),
-    *(Agent, Answer, Message, Session, Run, Executed, Tool),
+    *(Agent, Answer, Message, Session, Run, Executed, Tool, UsageReport),
     *(Page[User], Page[ApiKey], Page[AuditEntry], Page[Agent], Page[Session], Page[Message]),
     *(Page[Run], Page[Tool], CompletionResponse, ModelOffer, ModelOffers, ErrorAnswer),
 )
+WITHHELD = frozenset({"secret"})
+"""Fields that an answer which is given again lacks."""
 EVENTS: tuple[type[event.Body], ...] = event.EventBody.__args__
 TRUNCATED: Schema = {
     "type": "boolean",
@@ -139,7 +142,7 @@ def _answer(schema: Schema, *, is_whole: bool) -> Schema:
     """Return the schema of what the server says: it may say more one day, and clients ignore that."""
     schema = {key: value for key, value in schema.items() if key != "additionalProperties"}
     fields = schema.get("properties", {})
-    given = set(schema.get("required", ()))
+    given = set(schema.get("required", ())) - WITHHELD
     if is_whole:
         given |= {name for name, field in fields.items() if "default" in field}
     told = {name: {k: v for k, v in f.items() if k != "default"} for name, f in fields.items()}

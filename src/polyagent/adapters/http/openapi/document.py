@@ -5,14 +5,13 @@ The framework knows the routes; msgspec knows its own types better (unknown fiel
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+from litestar.openapi.spec import Components, License, Reference, SecurityScheme, Tag
 from litestar.types import ControllerRouterHandler
 
 from polyagent import __version__
@@ -31,7 +30,7 @@ Said = dict[str, Any]
 
 VERSIONED = frozenset({"Agent", "Session"})
 MERGE_PATCH = "application/merge-patch+json"
-SECURITY_SCHEMES = {
+SECURITY_SCHEMES: dict[str, SecurityScheme | Reference] = {
     "bearer": SecurityScheme(
         type="http",
         scheme="bearer",
@@ -110,7 +109,9 @@ def _describe(operation: Operation) -> None:
         said["security"] = []
     elif operation.handler.opt.get("takes_ticket"):
         said["security"] = [{"bearer": []}, {"ticket": []}]
-    said["responses"] = {status: _succeeding(operation, status) for status in said["responses"] if status < "400"}
+    said["responses"] = {
+        status: _succeeding(operation, status) for status in said["responses"] if status < "400"
+    }
 
 
 def _tidy_parameter(parameter: Said) -> None:
@@ -123,7 +124,6 @@ def _tidy_parameter(parameter: Said) -> None:
 
 def _succeeding(operation: Operation, status: str) -> Said:
     response = operation.said["responses"][status]
-    response["description"] = HTTPStatus(int(status)).phrase
     names = always(operation.path)
     kind = _component_of(response)
     if kind in VERSIONED:

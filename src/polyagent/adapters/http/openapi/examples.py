@@ -10,7 +10,7 @@ from polyagent import __version__
 from polyagent.adapters.http.routes.health import Alive
 from polyagent.adapters.http.routes.problems import ProblemKind
 from polyagent.adapters.http.stream import frame
-from polyagent.domain.account import DEFAULT_WORKSPACE, Tokens, User
+from polyagent.domain.account import DEFAULT_WORKSPACE, User
 from polyagent.domain.agent import Agent
 from polyagent.domain.api_key import ApiKey, MadeApiKey
 from polyagent.domain.audit import AuditEntry
@@ -27,7 +27,7 @@ from polyagent.domain.health import Component, Health
 from polyagent.domain.run import Answer, Run
 from polyagent.domain.ticket import Ticket
 from polyagent.domain.tool import Executed, Tool
-from polyagent.domain.usage import Usage
+from polyagent.domain.usage import DEFAULT_SPAN, Sums, Usage, UsageGroup, UsageReport
 
 PAGE = "Page"
 
@@ -50,13 +50,24 @@ _MESSAGE = Message(
     parts=(TextPart(ANSWER),),
     created_at=AT,
 )
-_KEY = {
+_KEY: dict[str, Any] = {
     "id": KEY,
     "user_id": USER,
     "name": "nightly report",
     "scopes": ["chat", "agents:read"],
     "prefix": f"pa_{KEY.hex}",
     "created_at": AT,
+}
+_SUMS: dict[str, Any] = {
+    "runs": 3,
+    "calls": 4,
+    "input_tokens": 900,
+    "cached_input_tokens": 640,
+    "output_tokens": 120,
+    "reasoning_tokens": 0,
+    "total_tokens": 1020,
+    "estimated_tokens": 0,
+    "cost": 0.0031,
 }
 _EVENT_BODIES: tuple[EventBody, ...] = (
     RunStarted(agent_id=AGENT, agent_version=1, attempt=1),
@@ -117,7 +128,12 @@ ASKED: dict[str, Any] = {
 }
 
 TOLD: dict[str, Any] = {
-    "Tokens": Tokens(access_token="eyJhbGciOi...", refresh_token="rt_...", expires_in=900),
+    "Tokens": {
+        "access_token": "eyJhbGciOi...",
+        "refresh_token": "rt_...",
+        "token_type": "Bearer",
+        "expires_in": 900,
+    },
     "User": User(
         id=USER,
         workspace_id=DEFAULT_WORKSPACE,
@@ -188,6 +204,12 @@ TOLD: dict[str, Any] = {
         "Name taken",
         409,
         "Choose another name: this one is in use.",
+    ),
+    "UsageReport": UsageReport(
+        items=[UsageGroup(day=f"{AT:%Y-%m-%d}", **_SUMS)],
+        total=Sums(**_SUMS),
+        begin=AT - DEFAULT_SPAN,
+        end=AT,
     ),
     "ModelOffer": _OFFER,
     "ModelOffers": {"object": "list", "data": [_OFFER]},

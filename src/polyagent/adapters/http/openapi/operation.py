@@ -25,7 +25,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     @property
     def is_fronted(self) -> bool:
-        return self.said["tags"] == [*FrontController.tags]
+        return bool(self.said["tags"] == [*FrontController.tags])
 
     @property
     def takes(self) -> frozenset[str]:
@@ -35,7 +35,9 @@ class Operation(msgspec.Struct, frozen=True):
     @property
     def answers_once(self) -> bool:
         """Say whether its handler is marked `once`."""
-        return hasattr(self.handler.fn, "answers_once")
+        injected = self.handler.fn
+        handler = getattr(injected, "__dishka_orig_func__", injected)
+        return bool(getattr(handler, "answers_once", False))
 
 
 def operations(app: Litestar, doc: dict[str, Any]) -> Iterator[Operation]:

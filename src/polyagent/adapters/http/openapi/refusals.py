@@ -5,7 +5,6 @@ A defect of the server (500) is nobody's to expect: `default` stands for it.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -45,6 +44,7 @@ from polyagent.domain.errors import (
     StoreUnavailable,
     TokenExpired,
     Unauthenticated,
+    Unavailable,
 )
 
 Kinds = Iterator[type[PolyAgentError]]
@@ -94,7 +94,7 @@ def _of_the_door(operation: Operation) -> Kinds:
     permission = operation.permission
     if permission == "public":
         return
-    yield from (Unauthenticated, TokenExpired, StoreUnavailable)
+    yield from (Unauthenticated, TokenExpired, StoreUnavailable, Unavailable)
     if not all(permission in role for role in PERMISSIONS.values()):
         yield Forbidden
     if permission not in OF_ANY_KEY:
@@ -121,7 +121,7 @@ def _response(operation: Operation, status: int, codes: list[str]) -> Said:
     kind: type[Any] = ErrorAnswer if operation.is_fronted else Problem
     prefix = FRONTED if operation.is_fronted else ""
     return {
-        "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in codes)}",
+        "description": ", ".join(f"`{code}`" for code in codes),
         "headers": referring(_headers(operation, status, codes)),
         "content": {
             JSON if operation.is_fronted else PROBLEM: {

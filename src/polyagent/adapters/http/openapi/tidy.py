@@ -29,7 +29,7 @@ def tidied(value: Any, name: str = "") -> Any:
         return [tidied(item) for item in value]
     if not isinstance(value, dict):
         return value
-    schema = {key: tidied(item, key) for key, item in value.items() if key not in ("default",)}
+    schema = {key: tidied(item, key) for key, item in value.items() if key != "default"}
     if "default" in value:
         schema["default"] = value["default"]
     schema = _nullable(_const(schema))
@@ -65,7 +65,8 @@ def or_null(schema: Schema) -> Schema:
     """Return the schema of what may be null too."""
     if NULL in schema.get("anyOf", ()) or "null" in _types(schema):
         return schema
-    return tidied({"anyOf": [schema, NULL]})
+    nullable: Schema = tidied({"anyOf": [schema, NULL]})
+    return nullable
 
 
 def renamed(value: Any, names: Mapping[str, str]) -> Any:

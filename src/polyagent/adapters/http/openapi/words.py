@@ -21,6 +21,7 @@ TAGS = {
     "Sessions": "Conversations, with what was said in them.",
     "Tools": "What agents can call.",
     "Tickets": "Credentials for one address, where a browser can send no header.",
+    "Statistics": "What was used: yours, and for administrators everybody's.",
     "Operation": "For whoever runs the server.",
 }
 
@@ -81,6 +82,7 @@ FIELDS = {
     "Component.status": "`missing`: not configured. `detail` says what to do about all but `ok`.",
     "Health.status": "`degraded`: a component is not ok.",
     "ApiKey.prefix": "What the key begins with: enough to tell it by, not to use it.",
+    "MadeApiKey.secret": "The whole key. Absent where the same request is answered again.",
     "Problem.code": "Stable: what programs decide by.",
     "Problem.type": "Leads to a page about the code.",
     "Problem.request_id": "What the operator finds the request by.",

@@ -12,8 +12,19 @@ from polyagent.adapters.http.asks.paging import paged
 from polyagent.adapters.http.asks.preconditions import IfMatch, expected_version, tagged
 from polyagent.adapters.http.call import Call
 from polyagent.domain.agent import Agent, NewAgent
+from polyagent.domain.errors import (
+    Conflict,
+    ModelServiceMissing,
+    ModelUnknown,
+    NameTaken,
+    NotFound,
+    ToolUnknown,
+)
 from polyagent.domain.page import Page, PageAsk
 from polyagent.usecases.agents import ManageAgents
+
+UNKNOWN = (ToolUnknown, ModelUnknown, ModelServiceMissing, NotFound)
+CHANGE = (*UNKNOWN, NameTaken, Conflict)
 
 Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
 
@@ -33,7 +44,7 @@ class AgentController(Controller):
         """
         return paged(request, await agents.list(request.user, page))
 
-    @post("/", permission="agents:write", operation_id="create_agent")
+    @post("/", permission="agents:write", operation_id="create_agent", fails=(*UNKNOWN, NameTaken))
     @inject
     @once
     async def create(
@@ -51,7 +62,7 @@ class AgentController(Controller):
         """Read an agent"""
         return tagged(await agents.get(request.user, agent_id))
 
-    @put("/{agent_id:uuid}", permission="agents:write", operation_id="replace_agent")
+    @put("/{agent_id:uuid}", permission="agents:write", operation_id="replace_agent", fails=CHANGE)
     @inject
     async def replace(
         self,
@@ -70,7 +81,7 @@ class AgentController(Controller):
         )
         return tagged(await agents.replace(request.user, agent_id, data, version=version))
 
-    @patch("/{agent_id:uuid}", permission="agents:write", operation_id="update_agent")
+    @patch("/{agent_id:uuid}", permission="agents:write", operation_id="update_agent", fails=CHANGE)
     @inject
     async def update(
         self,
@@ -89,7 +100,12 @@ class AgentController(Controller):
         )
         return tagged(await agents.patch(request.user, agent_id, data, version=version))
 
-    @delete("/{agent_id:uuid}", permission="agents:write", operation_id="delete_agent")
+    @delete(
+        "/{agent_id:uuid}",
+        permission="agents:write",
+        operation_id="delete_agent",
+        fails=(Conflict,),
+    )
     @inject
     async def remove(
         self,
@@ -124,6 +140,7 @@ class AgentController(Controller):
         status_code=200,
         permission="agents:write",
         operation_id="restore_agent_version",
+        fails=CHANGE,
     )
     @inject
     @once

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody
 
 from polyagent.adapters.http.asks.chatting import chat_key, cursor, patience_s
+from polyagent.adapters.http.asks.failing import ADMISSION
 from polyagent.adapters.http.asks.keys import Key
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.errors import RunUnanswered
@@ -14,7 +15,7 @@ from polyagent.adapters.http.rates import RequestRates
 from polyagent.adapters.http.reader import Heard, Reader
 from polyagent.adapters.http.stream import streamed
 from polyagent.domain.chat import Ask
-from polyagent.domain.errors import Invalid, ModelServiceUnavailable
+from polyagent.domain.errors import CursorInvalid, Invalid, ModelServiceUnavailable, TooManyOpen
 from polyagent.domain.run import Admitted, Answer, Run
 from polyagent.settings import Server
 from polyagent.usecases.chat import SendChat
@@ -31,7 +32,13 @@ class ChatController(Controller):
     path = "/api/v1/chat"
     tags = ("Chat",)
 
-    @post("/", status_code=200, permission="chat", operation_id="send_chat")
+    @post(
+        "/",
+        status_code=200,
+        permission="chat",
+        operation_id="send_chat",
+        fails=(*ADMISSION, TooManyOpen, ModelServiceUnavailable),
+    )
     @inject
     async def chat(
         self,
@@ -60,7 +67,13 @@ class ChatController(Controller):
         wait_s = patience_s(prefer, settings.chat_wait_s)
         return _answer(admitted, await reader.until_end(request.user, admitted, wait_s))
 
-    @post("/stream", status_code=200, permission="chat", operation_id="stream_chat")
+    @post(
+        "/stream",
+        status_code=200,
+        permission="chat",
+        operation_id="stream_chat",
+        fails=(*ADMISSION, CursorInvalid, TooManyOpen),
+    )
     @inject
     async def stream(
         self,

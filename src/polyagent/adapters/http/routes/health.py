@@ -42,7 +42,12 @@ class HealthController(Controller):
         """Say that this process answers"""
         return Alive()
 
-    @get("/ready", permission="public", operation_id="get_readiness")
+    @get(
+        "/ready",
+        permission="public",
+        operation_id="get_readiness",
+        fails=(Stopping, StoreUnavailable),
+    )
     @inject
     async def ready(self, check: FromDishka[CheckHealth], drain: NamedDependency[Drain]) -> Alive:
         """Say whether this process takes requests

@@ -20,7 +20,13 @@ class MetricsController(Controller):
     path = "/metrics"
     tags = ("Operation",)
 
-    @get("/", permission="public", operation_id="get_metrics", media_type="text/plain")
+    @get(
+        "/",
+        permission="public",
+        operation_id="get_metrics",
+        media_type="text/plain",
+        fails=(Unauthenticated,),
+    )
     @inject
     async def metrics(
         self,

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from polyagent.adapters.http.asks.chatting import chat_key, cursor
+from polyagent.adapters.http.asks.failing import ADMISSION
 from polyagent.adapters.http.asks.keys import Key
 from polyagent.adapters.http.asks.once import once
 from polyagent.adapters.http.asks.paging import Limit, paged
@@ -20,6 +21,7 @@ from polyagent.adapters.http.routes.chat import LastEventId, accepted, location
 from polyagent.adapters.http.routes.sessions import EndUser
 from polyagent.adapters.http.stream import MEDIA_TYPE, streamed
 from polyagent.domain.chat import Ask
+from polyagent.domain.errors import RunFinished, TooManyOpen
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.run import Run, RunStatus
 from polyagent.usecases.chat import SendChat
@@ -41,7 +43,7 @@ class RunController(Controller):
     path = "/api/v1/runs"
     tags = ("Runs",)
 
-    @post("/", status_code=202, permission="chat", operation_id="create_run")
+    @post("/", status_code=202, permission="chat", operation_id="create_run", fails=ADMISSION)
     @inject
     async def create(
         self,
@@ -84,7 +86,13 @@ class RunController(Controller):
         """Read a run"""
         return await runs.get(request.user, run_id)
 
-    @post("/{run_id:uuid}/cancel", status_code=202, permission="chat", operation_id="cancel_run")
+    @post(
+        "/{run_id:uuid}/cancel",
+        status_code=202,
+        permission="chat",
+        operation_id="cancel_run",
+        fails=(RunFinished,),
+    )
     @inject
     @once
     async def cancel(
@@ -98,6 +106,7 @@ class RunController(Controller):
         permission="chat",
         takes_ticket=True,
         operation_id="list_run_events",
+        fails=(NotAcceptable, TooManyOpen),
     )
     @inject
     async def events(

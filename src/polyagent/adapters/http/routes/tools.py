@@ -33,7 +33,13 @@ class ToolController(Controller):
         except ToolUnknown as error:
             raise NotFound(error.detail) from error
 
-    @post("/execute", status_code=200, permission="tools:execute", operation_id="execute_tool")
+    @post(
+        "/execute",
+        status_code=200,
+        permission="tools:execute",
+        operation_id="execute_tool",
+        fails=(ToolUnknown,),
+    )
     @inject
     @once
     async def execute(

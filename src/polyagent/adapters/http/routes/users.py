@@ -20,6 +20,16 @@ from polyagent.domain.account import (
     Tokens,
     User,
 )
+from polyagent.domain.errors import (
+    BadCredentials,
+    LastAdministrator,
+    NameTaken,
+    PasswordCommon,
+    RefreshTokenReused,
+    RegistrationClosed,
+    StoreUnavailable,
+    Unauthenticated,
+)
 from polyagent.domain.page import Page, PageAsk
 from polyagent.usecases.accounts import ManageAccounts
 from polyagent.usecases.login import LogIn, LogOut, RefreshLogin
@@ -30,7 +40,13 @@ class UserController(Controller):
     path = "/api/v1/users"
     tags = ("Users",)
 
-    @post("/login", status_code=200, permission="public", operation_id="log_in")
+    @post(
+        "/login",
+        status_code=200,
+        permission="public",
+        operation_id="log_in",
+        fails=(BadCredentials, StoreUnavailable),
+    )
     @inject
     async def log_in(self, data: JSONBody[Login], log_in: FromDishka[LogIn]) -> Tokens:
         """Log in
@@ -39,7 +55,12 @@ class UserController(Controller):
         """
         return await log_in(data)
 
-    @post("/register", permission="public", operation_id="register")
+    @post(
+        "/register",
+        permission="public",
+        operation_id="register",
+        fails=(RegistrationClosed, NameTaken, PasswordCommon, StoreUnavailable),
+    )
     @inject
     async def register(
         self, data: JSONBody[Registration], accounts: FromDishka[ManageAccounts]
@@ -50,7 +71,13 @@ class UserController(Controller):
         """
         return await accounts.register(data)
 
-    @post("/refresh", status_code=200, permission="public", operation_id="refresh_login")
+    @post(
+        "/refresh",
+        status_code=200,
+        permission="public",
+        operation_id="refresh_login",
+        fails=(Unauthenticated, RefreshTokenReused, StoreUnavailable),
+    )
     @inject
     async def refresh(
         self, data: JSONBody[Refresh], refresh_login: FromDishka[RefreshLogin]
@@ -78,7 +105,12 @@ class UserController(Controller):
         """Read who you are"""
         return await profile.get(request.user)
 
-    @patch("/profile", permission="profile:write", operation_id="update_profile")
+    @patch(
+        "/profile",
+        permission="profile:write",
+        operation_id="update_profile",
+        fails=(BadCredentials, NameTaken, PasswordCommon),
+    )
     @inject
     async def update_profile(
         self, request: Call, data: JSONBody[PatchProfile], profile: FromDishka[ManageProfile]
@@ -90,7 +122,7 @@ class UserController(Controller):
         """
         return await profile.patch(request.user, request.auth, data)
 
-    @put("/profile", permission="profile:write", operation_id="replace_profile")
+    @put("/profile", permission="profile:write", operation_id="replace_profile", fails=(NameTaken,))
     @inject
     async def replace_profile(
         self, request: Call, data: JSONBody[PutProfile], profile: FromDishka[ManageProfile]
@@ -109,7 +141,7 @@ class UserController(Controller):
         """List users"""
         return paged(request, await accounts.list(request.user, page))
 
-    @post("/", permission="admin", operation_id="create_user")
+    @post("/", permission="admin", operation_id="create_user", fails=(NameTaken, PasswordCommon))
     @inject
     @once
     async def create(
@@ -126,7 +158,12 @@ class UserController(Controller):
         """Read a user"""
         return await accounts.get(request.user, user_id)
 
-    @patch("/{user_id:uuid}", permission="admin", operation_id="update_user")
+    @patch(
+        "/{user_id:uuid}",
+        permission="admin",
+        operation_id="update_user",
+        fails=(LastAdministrator,),
+    )
     @inject
     async def update(
         self,
@@ -141,7 +178,12 @@ class UserController(Controller):
         """
         return await accounts.change(request.user, user_id, data)
 
-    @delete("/{user_id:uuid}", permission="admin", operation_id="delete_user")
+    @delete(
+        "/{user_id:uuid}",
+        permission="admin",
+        operation_id="delete_user",
+        fails=(LastAdministrator,),
+    )
     @inject
     async def remove(
         self, request: Call, user_id: FromPath[UUID], accounts: FromDishka[ManageAccounts]
