@@ -134,6 +134,7 @@ REQUESTS: dict[str, Make] = {
     "get_readiness": _plain(),
     "get_metrics": _plain(),
     "get_problem": _plain(code="not_found"),
+    "read_usage": _plain(),
     "log_out": _plain(),
     "get_profile": _plain(),
     "update_profile": _says(lambda: {"email": _email()}),

@@ -37,6 +37,7 @@ RIGHTS: dict[str, Right] = {
     "get_readiness": ANYBODY,
     "get_metrics": ANYBODY,
     "get_problem": ANYBODY,
+    "read_usage": CHATS,
     "log_out": ENDS_LOGIN,
     "get_profile": Right("viewer", ANY_KEY),
     "update_profile": LOGGED_IN,

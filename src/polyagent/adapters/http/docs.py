@@ -8,7 +8,6 @@ from litestar.di import NamedDependency
 from litestar.static_files import create_static_files_router
 
 from polyagent.adapters.http.asyncapi.document import asyncapi
-from polyagent.adapters.http.openapi import Document
 from polyagent.adapters.http.openapi.document import Document
 
 STATIC = Path(__file__).parent / "static"
