@@ -25,6 +25,7 @@ PAGES = [
     *RUN_PAGES,
     "docs/outbound.md",
     "docs/websocket.md",
+    "docs/permissions.md",
     "docs/library.md",
     "docs/selftest.md",
     "docs/model-services.md",
