@@ -11,7 +11,7 @@ from polyagent.domain.agent import Agent, NewAgent
 from polyagent.domain.chat import Session, TextPart
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Order, Page, PageAsk
-from polyagent.domain.run import Admitted, NewRun, Spec
+from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.clock import Clock
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
@@ -77,6 +77,7 @@ class Tenant:
         *,
         new: NewRun | None = None,
         queued: bool = False,
+        key: IdempotencyKey | None = None,
     ) -> Admitted:
         """Admit a run of `text`; without `new`, which adjusts it, in a new session."""
         run = new or self.run(agent)
@@ -89,7 +90,7 @@ class Tenant:
             end_user=run.end_user,
         )
         worker_id = None if queued else new_id()
-        return await self.runs.admit(actor, run, ground, worker_id=worker_id)
+        return await self.runs.admit(actor, run, ground, worker_id=worker_id, key=key)
 
     def run(self, agent: Agent) -> NewRun:
         return NewRun(

@@ -147,3 +147,72 @@ async def test_head_is_refused_as_get_is(place: Town, document: Document) -> Non
 
         assert (nobodys.status, nobodys.body) == (401, b""), operation.id
         assert (viewers.status, viewers.body) == (got.status, b""), operation.id
+
+
+async def test_of_two_headers_neither_counts(place: Town, document: Document) -> None:
+    good = f"Bearer {await place.token(place.root)}"
+    for operation in document.operations.values():
+        if RIGHTS[operation.id].role is None:
+            continue
+        ask = await REQUESTS[operation.id](place, place.root)
+        for other in (good, "Bearer nonsense", ""):
+            for pair in ((good, other), (other, good)):
+                answer = await place.house.nobody.request(
+                    operation.method,
+                    ask.path(operation),
+                    json=ask.json,
+                    also=tuple(("Authorization", each) for each in pair),
+                )
+
+                assert operation.is_refused(answer, 401, "unauthenticated"), (operation.id, pair)
+
+
+async def test_no_spelling_of_an_address_opens_it(place: Town, document: Document) -> None:
+    for operation in document.operations.values():
+        if RIGHTS[operation.id].role is None:
+            continue
+        ask = await REQUESTS[operation.id](place, place.root)
+        path = ask.path(operation)
+        before = place.snapshot()
+        for spelled in (
+            *(f"{path}/", f"{path}//", f"/{path}", path.upper(), path.replace("/", "//")),
+            *(path.replace("/v1", "/./v1"), f"/health/..{path}", f"/docs/assets/..{path}"),
+            *(path.replace("/v1", "/%76%31"), path.replace("/v1/", "/v1%2F"), f"{path};x=/health"),
+            *(
+                f"{path}%00",
+                f"{path}%20",
+                f"{path}.json",
+                f"{path}%2e%2e%2fhealth",
+                f"{path}?/health",
+            ),
+        ):
+            answer = await place.house.nobody.request(operation.method, spelled, json=ask.json)
+
+            assert answer.status in (400, 401, 404, 405), (operation.id, spelled, answer.body)
+        assert place.snapshot() == before, operation.id
+
+
+@pytest.mark.parametrize("ending", ["suspended", "deleted", "logged out", "key deleted"])
+async def test_a_ticket_ends_with_what_it_was_made_with(place: Town, ending: str) -> None:
+    user = await place.user("member")
+    key, client = await place.key(user, "chat"), await place.client(user)
+    maker = place.house.nobody.with_token(key.secret) if "key" in ending else client
+    path = f"/api/v1/runs/{(await place.talk(user)).run_id}/events"
+    tickets = [(await maker.post("/api/v1/tickets", {"for": path})).json["ticket"] for _ in "ab"]
+    good = await place.house.nobody.get(f"{path}?ticket={tickets[0]}")
+
+    root = await place.client(place.root)
+    match ending:
+        case "suspended":
+            body = {"status": "suspended"}
+            await root.request("PATCH", f"/api/v1/users/{user.id}", json=body)
+        case "deleted":
+            await root.request("DELETE", f"/api/v1/users/{user.id}")
+        case "logged out":
+            await client.post("/api/v1/users/logout")
+        case _:
+            await client.request("DELETE", f"/api/v1/api-keys/{key.id}")
+    bad = await place.house.nobody.get(f"{path}?ticket={tickets[1]}")
+
+    assert good.status == 200
+    bad.as_problem(401, "unauthenticated")

@@ -215,7 +215,7 @@ async def test_lists_show_nothing_of_others(place: Town, document: Document, who
             await place.agent(owner),
             await place.key(owner, "chat"),
         )
-        hidden += [str(talk.session_id), str(talk.run_id), str(agent.id), str(key.id)]
+        hidden += [*map(str, (talk.session_id, talk.run_id, agent.id, key.id)), agent.name]
     for operation in document.operations.values():
         if operation.method == "GET" and "{" not in operation.path:
             query = "limit=100&user_id={0}&owner_id={0}&workspace_id={1}&role=admin"

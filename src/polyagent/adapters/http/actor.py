@@ -6,6 +6,7 @@ from typing import Any, cast, get_args
 from dishka import AsyncContainer
 from litestar import HttpMethod
 from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
@@ -85,7 +86,7 @@ class Guard:
         redeemed = await self._redeemed(connection, handler)
         if redeemed is not None:
             return redeemed
-        return await authenticate.claims(bearer(connection.headers.get("authorization")))
+        return await authenticate.claims(bearer(authorization(connection.headers)))
 
     async def _redeemed(
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
@@ -101,6 +102,17 @@ class Guard:
 
 def _named(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     return f"{connection.scope.get('method')} {connection.scope['path']}"
+
+
+def authorization(headers: Headers) -> str | None:
+    """Return the header; None without one.
+
+    Raises `Unauthenticated` for two: a proxy may have looked at the other.
+    """
+    given = headers.getall("authorization", [])
+    if len(given) > 1:
+        raise Unauthenticated("Send the header Authorization once.")
+    return given[0] if given else None
 
 
 def bearer(header: str | None) -> str:

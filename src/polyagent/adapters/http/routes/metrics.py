@@ -6,7 +6,7 @@ from dishka import FromDishka
 from dishka.integrations.litestar import inject
 from litestar import Controller, Response, get
 
-from polyagent.adapters.http.actor import bearer
+from polyagent.adapters.http.actor import authorization, bearer
 from polyagent.adapters.http.call import Call
 from polyagent.domain.errors import Unauthenticated, Unavailable
 from polyagent.domain.health import Component, Health
@@ -42,7 +42,7 @@ class MetricsController(Controller):
         `server.metrics_token` is set, that is the bearer token, and model services have their names.
         """
         if settings.metrics_token is not None:
-            token = bearer(request.headers.get("authorization"))
+            token = bearer(authorization(request.headers))
             if not hmac.compare_digest(token.encode(), settings.metrics_token.encode()):
                 raise Unauthenticated("This is not the token of server.metrics_token.")
         depth: Mapping[str, int] = {}

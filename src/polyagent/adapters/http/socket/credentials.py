@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from litestar.datastructures import Headers
 
-from polyagent.adapters.http.actor import bearer
+from polyagent.adapters.http.actor import authorization, bearer
 from polyagent.adapters.http.revocations import Revocations
 from polyagent.adapters.http.socket.frames import TO_OPEN
 from polyagent.domain.account import Actor, Claims, Permission
@@ -38,7 +38,7 @@ class Handshake:
 
     async def claims(self, authenticate: Authenticate, tickets: ManageTickets) -> Claims | None:
         """Return what its credentials say; None if it has none. Raises `Unauthenticated`, `Unavailable`."""
-        header = self._headers.get("authorization")
+        header = authorization(self._headers)
         if header is not None:
             return await authenticate.claims(bearer(header))
         if self._ticket is not None:
