@@ -48,6 +48,16 @@ async def container(database: Database) -> AsyncIterator[AsyncContainer]:
 
 @pytest.fixture
 async def tenant(container: AsyncContainer, database: Database) -> Tenant:
+    return await _tenant(container, database)
+
+
+@pytest.fixture
+async def abroad(container: AsyncContainer, database: Database) -> Tenant:
+    """Another workspace beside it."""
+    return await _tenant(container, database)
+
+
+async def _tenant(container: AsyncContainer, database: Database) -> Tenant:
     tenant = Tenant(
         await container.get(Store), await container.get(Runs), await container.get(Clock)
     )

@@ -63,8 +63,8 @@ class Tenant:
             updated_at=now,
         )
 
-    async def makes(self, owner: Actor, new: NewAgent) -> Agent:
-        agent = self.agent(owner, new)
+    async def makes(self, owner: Actor, new: NewAgent, *, builtin: bool = False) -> Agent:
+        agent = replace(self.agent(owner, new), builtin=builtin)
         async with self.store.begin(owner) as tx:
             await tx.agents.add(agent)
         return agent

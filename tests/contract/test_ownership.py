@@ -15,11 +15,11 @@ from polyagent.domain.account import Actor
 from polyagent.domain.agent import NewAgent
 from polyagent.domain.api_key import ApiKey
 from polyagent.domain.audit import AuditEntry
-from polyagent.domain.chat import PatchSession
+from polyagent.domain.chat import PatchSession, TextPart
 from polyagent.domain.errors import NotFound
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
-from polyagent.domain.run import IdempotencyKey
+from polyagent.domain.run import IdempotencyKey, NewRun, Spec
 from polyagent.domain.token_family import RefreshToken, TokenFamily
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Transaction
@@ -50,6 +50,22 @@ class Reach(Protocol):
 def _ground(runs: Runs, actor: Actor, **wanted: Any) -> Awaitable[Any]:
     given = {"agent_id": None, "agent_type": None, "session_id": None, "end_user": None}
     return runs.ground(actor, **{**given, **wanted})
+
+
+async def _admit(runs: Runs, actor: Actor, of: Things) -> Any:
+    """Say something in the session, which was ann's own when she looked."""
+    ground = await _ground(runs, of.ann, session_id=of.session)
+    new = NewRun(
+        id=new_id(),
+        message_id=new_id(),
+        session_id=of.session,
+        new_session=False,
+        title=None,
+        agent_id=of.agent,
+        agent_version=1,
+        spec=Spec(parts=(TextPart("mine"),)),
+    )
+    return await runs.admit(actor, new, ground, worker_id=None)
 
 
 REACHES: dict[str, Reach] = {
@@ -99,6 +115,7 @@ REACHES: dict[str, Reach] = {
     "runs.ground": lambda tx, runs, actor, of: _ground(runs, actor, session_id=of.session),
     "runs.ground: agent": lambda tx, runs, actor, of: _ground(runs, actor, agent_id=of.agent),
     "runs.ground: name": lambda tx, runs, actor, of: _ground(runs, actor, agent_name=of.agent_name),
+    "runs.admit": lambda tx, runs, actor, of: _admit(runs, actor, of),
     "runs.replayed": lambda tx, runs, actor, of: runs.replayed(actor, KEY),
     "runs.get": lambda tx, runs, actor, of: runs.get(actor, of.run),
     "runs.list": lambda tx, runs, actor, of: runs.list(
@@ -112,7 +129,7 @@ ADMINISTRATORS = ("accounts", "families.ro", "families.revoke_", "identities", "
 """The workspace alone is their border: use cases let administrators and the server itself at them."""
 UNOWNED = {
     *(f"{name}.add" for name in ("accounts", "families", "api_keys", "identities", "audit")),
-    *("agents.add", "accounts.logged_in", "runs.admit", "runs.tails", "runs.journaled"),
+    *("agents.add", "accounts.logged_in", "runs.tails", "runs.journaled"),
 }
 """What brings its own owner along, or is asked by the server itself."""
 PORTS = ("accounts", "families", "api_keys", "identities", "audit", "agents", "sessions")
@@ -234,3 +251,21 @@ async def test_the_owner_reaches_all_of_it(tenant: Tenant) -> None:
     for name, reach in REACHES.items():
         if not name.partition(".")[2].startswith(destructive):
             assert await _reached(tenant, reach, of.ann, of), name
+
+
+async def test_names_and_types_mean_agents_of_ones_own_workspace(
+    tenant: Tenant, abroad: Tenant
+) -> None:
+    shared = NewAgent(name="helper", visibility="shared")
+    general = NewAgent(name="general", type="general", visibility="shared")
+    far = await abroad.joins("far")
+    await abroad.makes(far, shared)
+    await abroad.makes(far, general, builtin=True)
+    ann, ben = await tenant.joins("ann"), await tenant.joins("ben")
+    helper = await tenant.makes(ben, shared)
+    builtin = await tenant.makes(ben, general, builtin=True)
+
+    named = await _ground(tenant.runs, ann, agent_name="helper")
+    usual = await _ground(tenant.runs, ann)
+
+    assert (named.agent, usual.agent) == (helper, builtin)
