@@ -217,6 +217,7 @@ class Limits(Section, frozen=True):
     address_requests: Count = 1200
     failed_logins: Count = 20
     user_requests: Count = 600
+    key_requests: Count = 600
     end_user_requests: Count = 600
     streams: Count = 50
     user_sockets: Count = 50

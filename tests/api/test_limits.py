@@ -104,6 +104,42 @@ async def test_an_end_user_has_a_limit_within_its_application() -> None:
     assert two.status == bobs.status == 200
 
 
+async def test_a_key_has_a_limit_within_its_user() -> None:
+    async with limited(key_requests=2, user_requests=5) as house:
+        keys = [await _key(house.ann) for _ in range(2)]  # two requests of ann's
+        one, two = (house.nobody.with_token(key) for key in keys)
+        ones = [await one.get(AGENTS) for _ in range(3)]
+        twos = await two.get(AGENTS)
+        more = await two.get(AGENTS)
+        anns = await house.ann.get(AGENTS)
+        told = await house.nobody.get("/metrics")
+
+    assert [answer.status for answer in ones] == [200, 200, 429]
+    assert ones[0].headers["ratelimit-policy"] == '"key";q=2;w=60'
+    assert ones[0].headers["ratelimit"].startswith('"key";r=1;')
+    assert "this key" in ones[-1].as_problem(429, "rate_limited")["detail"]
+    assert twos.headers["ratelimit-policy"] == '"user";q=5;w=60'
+    assert more.headers["ratelimit-policy"] == anns.headers["ratelimit-policy"]
+    assert (twos.status, more.status, anns.status) == (200, 429, 429)
+    assert b'polyagent_limited_total{limit="key"} 1.0' in told.body
+
+
+async def _key(client: Client) -> str:
+    answer = await client.post("/api/v1/api-keys", {"name": "x", "scopes": ["chat", "agents:read"]})
+    return str(answer.json["secret"])
+
+
+async def test_messages_by_socket_count_for_their_key() -> None:
+    async with street(_settings((), key_requests=1)) as town:
+        key = town.house.nobody.with_token(await _key(town.house.ann))
+        async with town.talk(key) as talk:
+            await talk.says("chat", message="hi")
+            await talk.hears_until("run.completed")
+            refused = await talk.asks("chat", message="hi", id="mine")
+
+    assert refused["code"] == "rate_limited"
+
+
 async def test_streams_open_at_once_are_limited_not_how_often() -> None:
     async with limited(streams=2, user_requests=10, address_requests=10) as house:
         run = (await house.chat(house.ann)).json["run_id"]

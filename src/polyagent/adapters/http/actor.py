@@ -49,7 +49,7 @@ class Guard:
             await self._note_credentials(connection, error)
             raise
         self._admission.check_actor(actor)
-        await self._rates.of_user(cast(HTTPScope, connection.scope), actor)
+        await self._rates.of_user(cast(HTTPScope, connection.scope), actor, claims.key_id)
         await self._permit(connection, actor, handler.opt["permission"])
         connection.scope["user"] = actor
         connection.scope["auth"] = claims

@@ -4,10 +4,11 @@ https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10
 """
 
 import math
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import lru_cache, partial
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from dishka import AsyncContainer
@@ -48,18 +49,29 @@ class RequestRates:
         bucket = Bucket("address", _whose(scope), self._settings.address_requests)
         await self._take(scope["state"], bucket, lenient=scope["method"] in SAFE)
 
-    async def of_user(self, scope: HTTPScope, actor: Actor) -> None:
-        """Count a request of somebody. Raises `Limited`."""
+    async def of_user(self, scope: HTTPScope, actor: Actor, key_id: UUID | None) -> None:
+        """Count a request of somebody, perhaps by an API key. Raises `Limited`."""
         if opens_stream(scope):
             return
-        bucket = Bucket("user", actor.user_id.hex, self._settings.user_requests, exact=True)
-        await self._take(scope["state"], bucket, lenient=scope["method"] in SAFE)
+        buckets = self._of_user(actor, key_id)
+        await self._take(scope["state"], *buckets, lenient=scope["method"] in SAFE)
+
+    def _of_user(self, actor: Actor, key_id: UUID | None) -> Iterator[Bucket]:
+        yield Bucket("user", actor.user_id.hex, self._settings.user_requests, exact=True)
+        if key_id is not None:
+            yield Bucket("key", key_id.hex, self._settings.key_requests, exact=True)
+
+    def _of_end_user(self, actor: Actor, end_user: str | None) -> Iterator[Bucket]:
+        if end_user is not None:
+            whose = f"{actor.user_id.hex}:{end_user}"
+            yield Bucket("end_user", whose, self._settings.end_user_requests)
 
     async def of_message(
         self, scope: HTTPScope, actor: Actor, end_user: str | None, *, is_streamed: bool = False
     ) -> None:
         """Count what somebody says, perhaps for an end user. Raises `Limited`, `TooManyOpen`."""
-        await self._of_end_user(scope["state"], actor, end_user)
+        if end_user is not None:
+            await self._take(scope["state"], *self._of_end_user(actor, end_user))
         if is_streamed:
             await self.of_stream(scope, actor)
 
@@ -79,17 +91,9 @@ class RequestRates:
             raise TooManyOpen(f"You have {most} {kind} open: close one first.")
         return partial(ports.places.leave, kind, whose)
 
-    async def _of_end_user(self, state: State, actor: Actor, end_user: str | None) -> None:
-        if end_user is not None:
-            whose = f"{actor.user_id.hex}:{end_user}"
-            await self._take(state, Bucket("end_user", whose, self._settings.end_user_requests))
-
-    async def of_frame(self, actor: Actor, end_user: str | None) -> None:
+    async def of_frame(self, actor: Actor, key_id: UUID | None, end_user: str | None) -> None:
         """Count a message that came by a socket. Raises `Limited`."""
-        state: State = {}
-        bucket = Bucket("user", actor.user_id.hex, self._settings.user_requests, exact=True)
-        await self._take(state, bucket)
-        await self._of_end_user(state, actor, end_user)
+        await self._take({}, *self._of_user(actor, key_id), *self._of_end_user(actor, end_user))
 
     async def of_login(self, scope: HTTPScope) -> Bucket | None:
         """Count a login as one that fails, until it is known that it did not. Raises `Limited`."""
@@ -102,13 +106,15 @@ class RequestRates:
     async def forgive(self, bucket: Bucket) -> None:
         await (await self._found()).rates.give_back(bucket)
 
-    async def _take(self, state: State, bucket: Bucket, *, lenient: bool = False) -> None:
+    async def _take(self, state: State, *buckets: Bucket, lenient: bool = False) -> None:
+        """Take one of each, or of none."""
         ports = await self._found()
-        standing = await ports.rates.take((bucket,), lenient=lenient)
+        standing = await ports.rates.take(buckets, lenient=lenient)
         known: Standing | None = state.get("standing")
         if known is None or standing.remaining <= known.remaining:
             state["standing"] = standing
         if standing.retry_after_s:
+            bucket = standing.bucket
             ports.exposition.observe_refusal(bucket.name)
             many = f"{bucket.quota} in {bucket.window_s} s"
             what = bucket.name.replace("_", " ")

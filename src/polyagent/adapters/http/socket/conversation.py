@@ -88,8 +88,8 @@ class Conversation:
             fault = Fault("#/stream", "A socket streams: leave out stream.")
             raise Invalid(fault.detail, faults=(fault,))
         self._watches.require_room()
-        actor = self._credentials.actor
-        await self._services.rates.of_frame(actor, chat.end_user)
+        actor, key_id = self._credentials.actor, self._credentials.key_id
+        await self._services.rates.of_frame(actor, key_id, chat.end_user)
         session_id = chat.session_id or self._session.id
         ask = msgspec.structs.replace(chat, session_id=session_id)
         with self._session.sending():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from uuid import UUID
 
 from litestar.datastructures import Headers
 
@@ -65,6 +66,7 @@ class Credentials:
         on_revoked: Callable[[], None],
     ) -> None:
         self.good_until_s = float("inf")
+        self.key_id: UUID | None = None
         self._authenticate = authenticate
         self._clock = clock
         self._held: Actor | None = None
@@ -92,7 +94,7 @@ class Credentials:
         actor.require(TO_OPEN)
         if self._held is not None and self._held.user_id != actor.user_id:
             raise Forbidden("This is another user's token: open a socket of its own for it.")
-        self._held = actor
+        self._held, self.key_id = actor, claims.key_id
         self.close()
         self._listening.enter_context(self._revocations.listening(claims, actor, self._on_revoked))
         left_s = (claims.expires_at - self._clock.now()).total_seconds()
