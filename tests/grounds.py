@@ -27,7 +27,7 @@ from polyagent.ports.queue import Backlog, Queue
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
 from polyagent.settings import Database
-from tests.contract.office import QUEUED_RUNS
+from tests.contract.office import QUEUED_RUNS, USER_RUNS
 from tests.contract.offices import MemoryRows, PostgresRows
 from tests.virtual import LoopClock
 
@@ -82,7 +82,7 @@ class _Journal(PostgresJournal):
     """The journal of a process that is old enough to declare others dead."""
 
     def __init__(self, pool: Pool, liveness: Liveness, queue: Queue) -> None:
-        super().__init__(pool, liveness, queue)
+        super().__init__(pool, liveness, queue, user_runs=USER_RUNS)
         self.liveness = liveness
 
     async def may_judge(self) -> bool:

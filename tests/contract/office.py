@@ -46,6 +46,7 @@ from tests.contract.rows import Rows
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 QUEUED_RUNS = 100
+USER_RUNS = 20
 DONE = ToolResult(state="done", result={"is": 42})
 
 

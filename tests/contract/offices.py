@@ -35,7 +35,7 @@ from polyagent.domain.agent import Agent
 from polyagent.domain.event import Event
 from polyagent.domain.run import Run, Spec
 from polyagent.settings import Auth, Database
-from tests.contract.office import NOON, QUEUED_RUNS, Office
+from tests.contract.office import NOON, Office, QUEUED_RUNS, USER_RUNS
 
 AUDIT_KEEP_DAYS = Auth().audit_keep_days
 
@@ -212,7 +212,7 @@ async def memory_office() -> AsyncIterator[Office]:
     state, clock = State(), ManualClock()
     office = Office(
         MemoryRuns(state, clock, queued_runs=QUEUED_RUNS),
-        MemoryJournal(state, clock),
+        MemoryJournal(state, clock, user_runs=USER_RUNS),
         MemoryBacklog(state),
         state.queue,
         MemoryStore(state, clock),
@@ -236,7 +236,7 @@ async def postgres_office(url: str) -> AsyncIterator[Office]:
     queue = MemoryQueue()
     office = Office(
         PostgresRuns(pool, queue, queued_runs=QUEUED_RUNS),
-        PostgresJournal(pool, liveness, queue),
+        PostgresJournal(pool, liveness, queue, user_runs=USER_RUNS),
         PostgresBacklog(pool),
         queue,
         PostgresStore(engine),

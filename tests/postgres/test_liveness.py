@@ -109,7 +109,7 @@ async def test_a_beat_tells_a_lost_connection_once_and_then_opens_another(
 async def test_a_young_connection_may_not_judge(postgres_url: str, pool: Pool) -> None:
     clock, worker_id = ManualClock(), new_id()
     liveness = Liveness(Database(url=postgres_url), pool, clock, lease_s=0.001)
-    journal = PostgresJournal(pool, liveness, MemoryQueue())
+    journal = PostgresJournal(pool, liveness, MemoryQueue(), user_runs=20)
     judged = [await journal.may_judge()]
 
     await journal.beat(worker_id)

@@ -30,7 +30,8 @@ class Journal(Protocol):
         Those that were handed over or decided, with `dead_owners` those whose owner is dead, and queued
         ones (of a session only the oldest, when the session is free). With `run_id` just that one, also
         when it is this worker's own. With `queued` exactly those of them that can be claimed, and
-        nothing else, whatever the limit; if it is empty, no queued ones. A run that stalled three
+        nothing else, whatever the limit; if it is empty, no queued ones. With neither no more queued ones
+        of a user than may execute at once: who names them has counted them. A run that stalled three
         times fails with `run_poisoned` instead, one that this version cannot read with `run_unreadable`.
         """
 

@@ -1,5 +1,6 @@
 """The journal of runs in memory: for one process, whose workers may still come and go."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal
@@ -16,13 +17,15 @@ from polyagent.domain.tool import ToolResult
 from polyagent.ports.clock import Clock
 
 LEASE_S = 4.0
+USER_RUNS = 20
 SUMMARY_STEP = -1  # no step of the run: it has no calls
 
 
 class MemoryJournal:
-    def __init__(self, state: State, clock: Clock) -> None:
+    def __init__(self, state: State, clock: Clock, *, user_runs: int = USER_RUNS) -> None:
         self._state = state
         self._clock = clock
+        self._user_runs = user_runs
         self._ledger = Ledger(state)
 
     async def claim(
@@ -40,9 +43,23 @@ class MemoryJournal:
         first = [row for row in rows if self._state.claimable(row)]
         if queued is not None:
             first = [row for row in first if row.run.id in queued]
+        else:
+            first = self._with_room(first)
         found = first if queued else (left + first)[:limit]
         claimed = [self._claimed(row, worker_id) for row in found]
         return [self._ledger.work(row, worker_id) for row in claimed if row.run.status == "running"]
+
+    def _with_room(self, rows: Sequence[RunRow]) -> list[RunRow]:
+        """Return as many of them as those whose they are may have executed."""
+        running = (row for row in self._state.runs.values() if row.run.status == "running")
+        executing = Counter(self._state.entry(row).who for row in running)
+        found = []
+        for row in rows:
+            who = self._state.entry(row).who
+            if executing[who] < self._user_runs:
+                executing[who] += 1
+                found.append(row)
+        return found
 
     def _is_left(
         self, row: RunRow, worker_id: UUID, dead_owners: bool, run_id: UUID | None

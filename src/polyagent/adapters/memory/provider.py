@@ -66,8 +66,8 @@ class MemoryProvider(Provider):
         return MemoryAnswers(state, clock)
 
     @provide
-    def journal(self, state: State, clock: Clock) -> Journal:
-        return MemoryJournal(state, clock)
+    def journal(self, state: State, clock: Clock, limits: Limits) -> Journal:
+        return MemoryJournal(state, clock, user_runs=limits.user_runs)
 
     @provide
     def upkeep(self, state: State, clock: Clock, auth: Auth) -> Upkeep:

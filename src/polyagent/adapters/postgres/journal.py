@@ -25,10 +25,11 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class PostgresJournal:
-    def __init__(self, pool: Pool, liveness: Liveness, queue: Queue) -> None:
+    def __init__(self, pool: Pool, liveness: Liveness, queue: Queue, *, user_runs: int) -> None:
         self._pool = pool
         self._liveness = liveness
         self._queue = queue
+        self._user_runs = user_runs
 
     async def claim(
         self,
@@ -44,7 +45,7 @@ class PostgresJournal:
             if queued:
                 claimed = await self._claim(sql_claims.CLAIM_QUEUED, worker_id, queued)
             elif queued is None:
-                claimed = await self._claim(sql_claims.CLAIM, worker_id, *found)
+                claimed = await self._claim(sql_claims.CLAIM, worker_id, *found, self._user_runs)
             else:
                 claimed = await self._claim(sql_claims.CLAIM_LEFT_BEHIND, worker_id, *found)
             if not claimed:

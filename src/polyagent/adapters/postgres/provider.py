@@ -77,8 +77,8 @@ class PostgresProvider(Provider):
         liveness.close()
 
     @provide
-    def journal(self, pool: Pool, liveness: Liveness, queue: Queue) -> Journal:
-        return PostgresJournal(pool, liveness, queue)
+    def journal(self, pool: Pool, liveness: Liveness, queue: Queue, limits: Limits) -> Journal:
+        return PostgresJournal(pool, liveness, queue, user_runs=limits.user_runs)
 
     @provide
     def upkeep(self, pool: Pool, auth: Auth) -> Upkeep:

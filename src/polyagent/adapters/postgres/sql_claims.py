@@ -52,14 +52,33 @@ _CLAIMABLE = """r.status = 'queued'
                 WHERE p.session_id = r.session_id AND p.status = 'queued' AND p.seq < r.seq
             )"""
 
-_SCANNED = f"""first AS (
-    SELECT * FROM (
-        SELECT r.id, r.session_id FROM runs r
-        WHERE {_CLAIMABLE} AND ($5::uuid IS NULL OR r.id = $5)
-        ORDER BY r.priority DESC, r.seq
-        LIMIT $4 - (SELECT count(*) FROM left_behind) - (SELECT count(*) FROM decided)
-        FOR NO KEY UPDATE OF r SKIP LOCKED
-    ) f LIMIT 64
+# 8 how many runs of one may execute: of those who seem to have room some, no more than they really have
+_SCANNED = f"""busy AS MATERIALIZED (
+    SELECT user_id, whose_turn(user_id, end_user) AS whose FROM runs
+    WHERE status = 'running' GROUP BY 1, 2 HAVING count(*) >= $8::integer
+), seen AS MATERIALIZED (
+    SELECT r.id, r.session_id, r.user_id, whose_turn(r.user_id, r.end_user) AS whose,
+        r.priority, r.seq
+    FROM runs r
+    WHERE {_CLAIMABLE} AND ($5::uuid IS NULL OR r.id = $5)
+        AND NOT EXISTS (
+            SELECT FROM busy b WHERE b.user_id = r.user_id
+                AND b.whose IS NOT DISTINCT FROM whose_turn(r.user_id, r.end_user)
+        )
+    ORDER BY r.priority DESC, r.seq
+    LIMIT $4 - (SELECT count(*) FROM left_behind) - (SELECT count(*) FROM decided)
+    FOR NO KEY UPDATE OF r SKIP LOCKED
+), rooms AS MATERIALIZED (
+    SELECT user_id, whose, user_room(user_id, whose, $8::integer) AS room
+    FROM (SELECT DISTINCT user_id, whose FROM seen) u
+), first AS (
+    SELECT id, session_id FROM (
+        SELECT s.id, s.session_id, room, row_number() OVER (
+            PARTITION BY s.user_id, s.whose ORDER BY s.priority DESC, s.seq
+        ) AS nth
+        FROM seen s JOIN rooms m
+            ON m.user_id = s.user_id AND m.whose IS NOT DISTINCT FROM s.whose
+    ) f WHERE nth <= room LIMIT 64
 ), free AS (
     SELECT id FROM sessions WHERE id IN (SELECT session_id FROM first)
     FOR NO KEY UPDATE SKIP LOCKED
