@@ -108,7 +108,8 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     | _all(LOST, "give_back"),
     Places: _all(Answers(value=True), "enter") | _all(LOST, "hold leave"),
     Control: _all(Answers(value=False), "holds_lease"),
-    Executor: _all(LOST, "admitting launch wake cancel"),
+    Executor: _all(LOST, "admitting launch wake cancel")
+    | _all(NeverFails("it looks at its own context"), "traceparent"),
     Probe: _all(Answers(Component(status="down")), "check"),
     Journal: _all(AWAY, "claim commit_step start_call finish_call hand_over beat leave")
     | _all(Answers(value=False), "may_judge"),

@@ -1,4 +1,4 @@
-"""A chat with a tool, and what is heard of its trace: `python -m tests.traced TRACEPARENT`.
+"""A chat with a tool, and what is heard of its trace: `python -m tests.traced TRACEPARENT [background]`.
 
 A process of its own, since a process has one provider of spans for ever. Prints JSON: `heard` are the
 headers that the model service got, `spans` those that were told.
@@ -21,26 +21,32 @@ from tests.model_service import ModelService
 from tests.openai.caller import caller
 
 
-async def main(traceparent: str) -> None:
+async def main(traceparent: str, how: str = "") -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
-    heard = await heard_of(traceparent)
+    heard = await heard_of(traceparent, background=how == "background")
     spans = [_told(span) for span in exporter.get_finished_spans()]
     print(json.dumps({"heard": heard, "spans": spans}))  # noqa: T201  # its answer
 
 
-async def heard_of(traceparent: str) -> list[str | None]:
-    """Chat under a trace, and return what the model service heard of it at each call."""
+async def heard_of(traceparent: str, *, background: bool = False) -> list[str | None]:
+    """Chat under a trace, and return what the model service heard of it at each call.
+
+    In the background the run is queued, and whoever claims it was not asked by the client.
+    """
     async with ModelService() as service, caller(service.url) as models:
         given = Provider(scope=Scope.APP)
         given.provide(lambda: models, provides=Models)
         async with House(SETTINGS, given).open() as house:
             ask = {"message": 'call calculator {"expression": "1+1"}'}
             headers = {"traceparent": traceparent, "tracestate": "a=b"}
-            answer = await house.ann.post("/api/v1/chat", ask, **headers)
-            assert answer.status == 200
+            path = "/api/v1/runs" if background else "/api/v1/chat"
+            answer = await house.ann.post(path, ask, **headers)
+            assert answer.status == (202 if background else 200)
+            if background:
+                await house.ann.get(f"/api/v1/runs/{answer.json['id']}/events")
         assert not any("tracestate" in headers for headers in service.headers)
         return [headers.get("traceparent") for headers in service.headers]
 

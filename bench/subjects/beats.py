@@ -67,7 +67,11 @@ async def beat(beating: Beating) -> Beaten:
     pool = await open_pool(settings, min_size=settings.max_idle_conns)
     clock, queue = SystemClock(), MemoryQueue()
     idle = [
-        Idle(PostgresJournal(pool, Liveness(settings, pool, clock, lease_s=LEASE_S), queue), user_runs=20)
+        Idle(
+            PostgresJournal(
+                pool, Liveness(settings, pool, clock, lease_s=LEASE_S), queue, user_runs=20
+            )
+        )
         for _ in range(beating.processes)
     ]
     until = perf_counter() + beating.seconds

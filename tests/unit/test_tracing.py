@@ -17,6 +17,10 @@ async def test_where_nobody_listens_the_model_service_hears_what_the_client_sent
     assert await heard_of(SENT) == [SENT, SENT]
 
 
+async def test_a_run_that_waits_in_the_queue_keeps_its_trace() -> None:
+    assert await heard_of(SENT, background=True) == [SENT, SENT]
+
+
 @pytest.mark.parametrize(
     "sent",
     [
@@ -28,20 +32,26 @@ async def test_what_is_no_trace_is_left_out(sent: str) -> None:
     assert await heard_of(sent) == [None, None]
 
 
-def test_where_somebody_listens_every_part_of_a_run_is_told() -> None:
-    argv = [sys.executable, "-m", "tests.traced", SENT]
+@pytest.mark.parametrize(
+    ("how", "path", "status"), [("", "/api/v1/chat", 200), ("background", "/api/v1/runs", 202)]
+)
+def test_where_somebody_listens_every_part_of_a_run_is_told(
+    how: str, path: str, status: int
+) -> None:
+    argv = [sys.executable, "-m", "tests.traced", SENT, how]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT_S, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
+    told["spans"] = [span for span in told["spans"] if not span["name"].startswith("GET ")]
     spans = {span["name"]: span for span in told["spans"]}
 
-    request, run = spans["POST /api/v1/chat"], spans["invoke_agent"]
+    request, run = spans[f"POST {path}"], spans["invoke_agent"]
     call, tool = spans["chat scripted"], spans["execute_tool calculator"]
     assert {span["trace"] for span in told["spans"]} == {TRACE}
     assert request["parent"] == "00f067aa0ba902b7"
     assert run["parent"] == request["id"]
     assert call["parent"] == tool["parent"] == run["id"]
     assert (request["kind"], call["kind"]) == ("SERVER", "CLIENT")
-    assert request["attributes"]["http.response.status_code"] == 200
+    assert request["attributes"]["http.response.status_code"] == status
     assert call["attributes"]["gen_ai.operation.name"] == "chat"
     assert call["attributes"]["gen_ai.request.model"] == "scripted"
     assert call["attributes"]["gen_ai.usage.output_tokens"] > 0

@@ -64,7 +64,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `tools_named` is true where somebody chose the tools, so that an answer without them must say so.
     `given` is the whole conversation where the client brings it along: what the model is told between the
     instructions and the run's own steps, whose first, the user's message, it holds too. `client_tools`
-    are called by the client, in its next request. Both are gone once the run has ended.
+    are called by the client, in its next request. Both are gone once the run has ended. `traceparent` is
+    the trace of the request that the run came with.
     """
 
     parts: tuple[Part, ...]
@@ -80,6 +81,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     client_tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
+    traceparent: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.response_format, PlainText):

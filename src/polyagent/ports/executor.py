@@ -30,6 +30,12 @@ class Executor(Protocol):
         queued then.
         """
 
+    def traceparent(self) -> str | None:
+        """Return the trace that the caller is part of, for whoever executes its run, if it is part of one.
+
+        https://www.w3.org/TR/trace-context/#traceparent-header
+        """
+
     def launch(self, work: Work) -> None:
         """Execute `work` in the background until it ends, is fenced or handed over."""
 

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from polyagent.domain.account import Actor
 from polyagent.domain.errors import (
     Conflict,
@@ -63,6 +65,7 @@ class Admission:
         *,
         background: bool,
     ) -> Admitted:
+        run = replace(run, spec=replace(run.spec, traceparent=self._executor.traceparent()))
         async with self._executor.admitting(run.id, actor.user_id) as worker_id:
             here = None if background else worker_id
             admitted = await self._settled(actor, run, ground, here, key)

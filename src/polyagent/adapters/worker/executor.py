@@ -10,7 +10,7 @@ import structlog
 
 from polyagent.adapters.worker.claims import Claims
 from polyagent.adapters.worker.handle import Handle
-from polyagent.adapters.worker.tracing import run_span
+from polyagent.adapters.worker.tracing import run_span, traceparent
 from polyagent.adapters.worker.user_runs import UserRuns
 from polyagent.domain.errors import Unavailable
 from polyagent.domain.ids import new_id
@@ -139,6 +139,9 @@ class LocalExecutor:
         if run_id not in self._handles:
             self._users.leave(run_id)
 
+    def traceparent(self) -> str | None:
+        return traceparent()
+
     def launch(self, work: Work) -> None:
         handle = Handle(
             work,
@@ -164,7 +167,7 @@ class LocalExecutor:
     async def _guarded(self, handle: Handle) -> None:
         run_id = handle.work.run.id
         try:
-            with run_span(handle.work.run):
+            with run_span(handle.work):
                 await self._execute(handle.work, handle)
         except asyncio.CancelledError:
             if not handle.fenced:
