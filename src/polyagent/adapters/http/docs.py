@@ -13,9 +13,8 @@ from polyagent.adapters.http.openapi.document import Document
 STATIC = Path(__file__).parent / "static"
 FILES_S = 3600
 
-# Swagger UI styles its elements inline
 CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 

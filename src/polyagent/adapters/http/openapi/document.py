@@ -30,6 +30,16 @@ Said = dict[str, Any]
 
 VERSIONED = frozenset({"Agent", "Session"})
 MERGE_PATCH = "application/merge-patch+json"
+REQUEST_ID: Said = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "description": (
+        "What the server calls this request in its log and its answer: 1 to 128 letters, digits, dots, "
+        "dashes and underscores. It makes a name of its own in the place of any other."
+    ),
+    "required": False,
+    "schema": {"type": "string"},
+}
 SECURITY_SCHEMES: dict[str, SecurityScheme | Reference] = {
     "bearer": SecurityScheme(
         type="http",
@@ -103,8 +113,9 @@ def _describe(operation: Operation) -> None:
     said["summary"] = summary
     if rest:
         said["description"] = " ".join(rest.split())
-    for parameter in said.get("parameters", ()):
+    for parameter in said.setdefault("parameters", []):
         _tidy_parameter(parameter)
+    said["parameters"].append(REQUEST_ID)
     if operation.permission == "public":
         said["security"] = []
     elif operation.handler.opt.get("takes_ticket"):

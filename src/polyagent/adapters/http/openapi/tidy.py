@@ -33,6 +33,8 @@ def tidied(value: Any, name: str = "") -> Any:
     if "default" in value:
         schema["default"] = value["default"]
     schema = _nullable(_const(schema))
+    if "array" in _types(schema):
+        schema.setdefault("items", {})  # some makers of clients know no list without
     if _NAMES_A_TIME.fullmatch(name) and "string" in _types(schema):
         schema.setdefault("format", "date-time")
     return schema
