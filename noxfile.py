@@ -143,6 +143,13 @@ def clients(session: nox.Session) -> None:
 
 
 @nox.session(python=HERE)
+def browser(session: nox.Session) -> None:
+    """Try the docs and the examples in a Chromium, which the machine must have; arguments go to pytest."""
+    sync(session, "dev")
+    session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session(python=HERE)
 def coverage(session: nox.Session) -> None:
     """Report what the tests of this run have reached; at least 90 % of the branches."""
     sync(session, "dev")

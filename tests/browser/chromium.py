@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.server import eventually
@@ -104,8 +105,7 @@ class Page:
 
 @contextmanager
 def chromium() -> Iterator[Page]:
-    path = found()
-    assert path, MISSING
+    path = found() or pytest.fail(MISSING, pytrace=False)
     with (
         tempfile.TemporaryDirectory(prefix="polyagent-browser-") as profile,
         _process(path, Path(profile)),

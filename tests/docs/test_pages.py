@@ -20,9 +20,11 @@ RUN_PAGES = [
     "docs/agents.md",
     "docs/accounts.md",
     "docs/openai.md",
+    "docs/streaming.md",
 ]
 PAGES = [
     *RUN_PAGES,
+    "examples/README.md",
     "docs/outbound.md",
     "docs/websocket.md",
     "docs/permissions.md",
