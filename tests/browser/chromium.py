@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.e2e.processes import users_of
 from tests.e2e.server import eventually
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -104,8 +104,7 @@ class Page:
 
 
 @contextmanager
-def chromium() -> Iterator[Page]:
-    path = found() or pytest.fail(MISSING, pytrace=False)
+def chromium(path: str) -> Iterator[Page]:
     with (
         tempfile.TemporaryDirectory(prefix="polyagent-browser-") as profile,
         _process(path, Path(profile)),
@@ -130,6 +129,7 @@ def _process(path: str, profile: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(LIMIT_S)
+        eventually("its children have left", lambda: not users_of(profile))
 
 
 def _address(profile: Path) -> str:

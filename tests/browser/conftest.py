@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.chromium import Page, chromium
+from tests.browser.chromium import MISSING, Page, chromium, found
 from tests.e2e.server import Up
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "browser"
@@ -57,7 +57,12 @@ def token(up: Up) -> str:
     return up.token()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def browser() -> str:
+    return found() or pytest.fail(MISSING, pytrace=False)
+
+
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with chromium() as page:
+def page(browser: str) -> Iterator[Page]:
+    with chromium(browser) as page:
         yield page
