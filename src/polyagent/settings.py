@@ -178,6 +178,7 @@ class Auth(Section, frozen=True):
 class Log(Section, frozen=True):
     level: Literal["debug", "info", "warn", "warning", "error", "critical"] = "info"
     format: Literal["json", "console", "auto"] = "auto"
+    bodies: bool = False
 
 
 class Documents(Section, frozen=True):

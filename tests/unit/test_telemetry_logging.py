@@ -197,3 +197,15 @@ def test_what_people_search_for_is_not_logged() -> None:
     logging.getLogger("httpx").info("HTTP Request: GET %s", "http://search/?q=secret")
 
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("bodies", [True, False])
+def test_what_others_said_is_logged_where_the_operator_wants_it(bodies: bool) -> None:
+    stream = io.StringIO()
+    configure_logging(Log(format="json", bodies=bodies), stream)
+
+    structlog.get_logger().warning("a call failed", said="I do not like 'my prompt'", code="x")
+
+    [line] = lines(stream)
+    assert ("my prompt" in line["said"]) == bodies
+    assert line["code"] == "x"

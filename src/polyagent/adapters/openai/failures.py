@@ -128,7 +128,7 @@ def _refusal(code: int, text: str, *, told_tools: bool) -> ModelServiceRefused |
     if _MODEL.search(text) and (code == 404 or _ABSENT.search(text)):
         return ModelUnknown("The model service does not know this model.")
     return ModelServiceRefused(
-        f"The model service refuses the request ({code}); the server's log has its reason."
+        f"The model service refuses the request ({code}); the server's log has its reason, with log.bodies."
     )
 
 

@@ -24,6 +24,10 @@ LEVELS = {
 # tells each of its plugins at every start.
 QUIET = ("httpx", "httpcore", "alembic.runtime.plugins")
 
+# What others said, who may quote what people and models said
+QUOTES = ("said",)
+WITHHELD = "[withheld: log.bodies]"
+
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
     0x2028: "\\u2028",
     0x2029: "\\u2029",
@@ -51,7 +55,7 @@ def configure_logging(settings: Log, stream: TextIO) -> None:
     """Send the logs of this process to `stream`, those of libraries that use `logging` too."""
     console = settings.format == "console" or (settings.format == "auto" and stream.isatty())
     level = LEVELS[settings.level]
-    shared = _shared()
+    shared = [*_shared(), *(() if settings.bodies else (_withhold,)), _redact]
     rendering = _for_people(colors=stream.isatty()) if console else _for_machines()
 
     def sink(name: str = "polyagent", *_: object) -> _Sink:
@@ -74,6 +78,7 @@ def configure_library_logging() -> None:
             structlog.stdlib.filter_by_level,
             structlog.contextvars.merge_contextvars,
             structlog.processors.format_exc_info,
+            _withhold,
             _redact,
             _escape,
             structlog.processors.KeyValueRenderer(key_order=["event"], repr_native_str=False),
@@ -90,7 +95,6 @@ def _shared() -> list[Processor]:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _redact,
     ]
 
 
@@ -118,6 +122,10 @@ def _route_stdlib(
     root.setLevel(level)
     for talker in QUIET:
         logging.getLogger(talker).setLevel(max(level, logging.WARNING))
+
+
+def _withhold(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: WITHHELD if key in QUOTES and value else value for key, value in event.items()}
 
 
 def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
