@@ -209,3 +209,17 @@ def test_what_others_said_is_logged_where_the_operator_wants_it(bodies: bool) ->
     [line] = lines(stream)
     assert ("my prompt" in line["said"]) == bodies
     assert line["code"] == "x"
+
+
+def test_the_message_of_an_exception_begins_no_line_of_the_log() -> None:
+    stream = io.StringIO()
+    configure_logging(Log(format="console"), stream)
+
+    try:
+        int("7\n2026-01-01 [info] forged")
+    except ValueError as error:
+        structlog.get_logger().error("died", exc_info=RuntimeError(f"{error}\nforged"))
+
+    assert not any(
+        line.startswith(("forged", "2026-01-01 [")) for line in stream.getvalue().splitlines()
+    )

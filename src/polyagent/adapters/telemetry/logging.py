@@ -133,8 +133,12 @@ def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 
 
 def _escape(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Keep each event on its own line; JSON does this by itself."""
+    """Keep each event on its own line, and tracebacks indented below it; JSON does this by itself."""
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = value.translate(_IN_TRACEBACK if key == "exception" else _IN_LINE)
+        if not isinstance(value, str):
+            continue
+        if key == "exception":
+            event[key] = value.translate(_IN_TRACEBACK).replace("\n", "\n  ")
+        else:
+            event[key] = value.translate(_IN_LINE)
     return event
