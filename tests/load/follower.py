@@ -15,6 +15,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER, off at once: close() sends RST
 SMALL_BYTES = 4096
 SIP_BYTES = 1024
 SIP_PAUSE_S = 1.0
+COME_BACK_S = 1.0  # what Retry-After says where it is least
 NOT_DURABLE = (b".delta", b"tool.progress")
 _FRAME = re.compile(rb"id: (\d+)\nevent: ([a-z.]+)\ndata: (.*)\n\n")
 _EVENT = re.compile(rb"\nid: (\d+)\nevent: ")
@@ -28,10 +29,17 @@ class Told(msgspec.Struct):
     durable: list[int] = []
     last: str = ""
     text: bytes = b""
+    refused: int = 0
 
-    def add(self, received: bytes) -> None:
+    def add(self, received: bytes) -> bool:
+        """Note what came, and say whether that was a stream: else it is to be asked for again."""
         head, _, body = received.partition(b"\r\n\r\n")
         self.status = int(head[9:12] or 0)
+        if self.status in (429, 503) and b"retry-after:" in head.lower():
+            self.refused += 1
+            return False
+        if self.status != 200:
+            return True
         for number, kind, data in _FRAME.findall(b"".join(_unchunked(body))):
             self.ids.append(int(number))
             self.last = kind.decode()
@@ -39,6 +47,7 @@ class Told(msgspec.Struct):
                 self.durable.append(int(number))
             elif kind == b"message.delta":
                 self.text += b"".join(msgspec.json.decode(data)["text"].encode().split())
+        return True
 
     def is_whole(self, journal: list[int], tokens: int) -> bool:
         """Whether it is the story that the journal tells, each event once, with every token."""
@@ -98,25 +107,33 @@ class Follower:
 
     async def slowly(self) -> None:
         """A kilobyte a second, with next to no room for more."""
+        while not self.told.add(await self._sipped()):
+            await asyncio.sleep(COME_BACK_S)
+
+    async def _sipped(self) -> bytes:
         loop = asyncio.get_running_loop()
         received = b""
         with socket.socket() as one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES)
-            one.setblocking(False)  # its name is the method's
+            one.setblocking(False)
             await loop.sock_connect(one, ("127.0.0.1", next(self._ports)))
             await loop.sock_sendall(one, self._request())
             while sip := await loop.sock_recv(one, SIP_BYTES):
                 received += sip
                 await asyncio.sleep(SIP_PAUSE_S)
-        self.told.add(received)
+        return received
 
     async def _read(self, most: int | None) -> None:
+        while not self.told.add(await self._received(most)):
+            await asyncio.sleep(COME_BACK_S)
+
+    async def _received(self, most: int | None) -> bytes:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(
             lambda: Connection(self._request(), most), "127.0.0.1", next(self._ports)
         )
         await connection.closed
-        self.told.add(bytes(connection.received))
+        return bytes(connection.received)
 
     def _request(self) -> bytes:
         headers = {"Authorization": self._authorization, "Connection": "close"}

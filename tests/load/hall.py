@@ -69,6 +69,7 @@ class Heard(msgspec.Struct, kw_only=True):
     opened_s: float = 0.0
     whole: int = 0
     left: int = 0
+    refused: int = 0
     complaints: list[str] = []
     memory_before: float = 0.0
     memory_after: float = 0.0
@@ -141,6 +142,7 @@ class Reading:
 
     def _judge(self, manner: Manner, follower: Follower, journal: list[int]) -> None:
         told, heard = follower.told, self._heard
+        heard.refused += told.refused
         if manner is Follower.vanishing:
             heard.left += 1
         elif told.is_whole(journal, TOKENS):
@@ -192,6 +194,7 @@ def rows(heard: Heard) -> Iterator[tuple[str, Cell]]:
     yield "all opened after s", heard.opened_s
     yield "saw everything once, in order", heard.whole
     yield "left on purpose", heard.left
+    yield "refused, and came back as told", heard.refused
     yield "anything else", len(heard.complaints)
     yield "a run without readers, s", heard.alone_s
     yield "with them p50, p99 s", spread(Spread.of(heard.runs_s))

@@ -14,7 +14,7 @@ from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.state import RunRow, State
 from polyagent.domain.account import DEFAULT_WORKSPACE, Actor
 from polyagent.domain.chat import TextPart
-from polyagent.domain.errors import CursorInvalid, NotFound
+from polyagent.domain.errors import CursorInvalid, NotFound, Overloaded
 from polyagent.domain.event import (
     EPOCH,
     Event,
@@ -29,6 +29,7 @@ from polyagent.domain.ids import new_id
 from polyagent.domain.run import Admitted, Run, Spec
 from polyagent.domain.usage import Usage
 from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.following.journal import AT_ONCE
 from polyagent.usecases.following.reading import PAGE
 from tests.virtual import LoopClock, run_virtually
 
@@ -118,7 +119,7 @@ class Desk:
         return [event async for event in found if event is not None]
 
     async def is_left(self, after: int) -> bool:
-        return await self.follows[0].check(ALICE, self.run.id, after)
+        return await self.follows[0].check(ALICE, self.run.id, after) is not None
 
     def expects(self, seen: Sequence[Event], after: int) -> None:
         ids = [event.id for event in seen]
@@ -276,3 +277,54 @@ async def test_a_run_that_ends_while_its_reader_is_checked_is_not_over_for_it() 
     follow = FollowRun(Ending(desk.state, desk.clock), desk.processes[0], desk.clock)
 
     assert await follow.check(ALICE, desk.run.id, EPOCH + 1)
+
+
+class Held(MemoryRuns):
+    """Answers nobody before the gate opens, and counts who asks meanwhile."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk.state, desk.clock)
+        self.gate = asyncio.Event()
+        self.asking = self.most = 0
+
+    async def events(
+        self, actor: Actor, run_id: UUID, after: int, *, limit: int = 1000
+    ) -> tuple[Run, Sequence[Event]]:
+        self.asking += 1
+        self.most = max(self.most, self.asking)
+        await self.gate.wait()
+        self.asking -= 1
+        return await super().events(actor, run_id, after, limit=limit)
+
+
+async def test_many_who_begin_to_read_leave_the_store_to_others() -> None:
+    desk = Desk()
+    await desk.happens([""], ends=False)
+    runs = Held(desk)
+    follow = FollowRun(runs, desk.processes[0], desk.clock)
+
+    checks = [asyncio.create_task(follow.check(ALICE, desk.run.id, 0)) for _ in range(100)]
+    while runs.asking < AT_ONCE:
+        await asyncio.sleep(0)
+    runs.gate.set()
+    found = await asyncio.gather(*checks)
+
+    assert runs.most == AT_ONCE
+    assert all(run is not None for run in found)
+
+
+def test_a_reader_whose_turn_does_not_come_is_told_to_come_back() -> None:
+    async def read() -> None:
+        desk = Desk()
+        await desk.happens([""], ends=False)
+        runs = Held(desk)
+        follow = FollowRun(runs, desk.processes[0], desk.clock)
+        held = [asyncio.create_task(follow.check(ALICE, desk.run.id, 0)) for _ in range(AT_ONCE)]
+
+        with pytest.raises(Overloaded):
+            await follow.check(ALICE, desk.run.id, 0)
+        runs.gate.set()
+        await asyncio.gather(*held)
+        assert await follow.check(ALICE, desk.run.id, 0)
+
+    run_virtually(read())

@@ -10,6 +10,7 @@ from polyagent.domain.run import Admitted, Run
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.runs import Runs
+from polyagent.usecases.following.journal import SharedJournal
 from polyagent.usecases.following.reading import PAGE, Reading
 from polyagent.usecases.following.silence import Silence
 
@@ -18,31 +19,31 @@ class FollowRun:
     """The live log first; the journal for what that lacks, and whenever it is silent."""
 
     def __init__(self, runs: Runs, events: Events, clock: Clock) -> None:
-        self._runs = runs
+        self._journal = SharedJournal(runs)
         self._events = events
         self._silence = Silence(runs, clock)
 
-    async def check(self, actor: Actor, run_id: UUID, after: int) -> bool:
-        """Say whether anything is left to read after the cursor, now or later.
+    async def check(self, actor: Actor, run_id: UUID, after: int) -> Run | None:
+        """Return the run, if anything is left to read after the cursor, now or later.
 
-        Raises `NotFound`, and `CursorInvalid` for an epoch that the run has not reached, or a point
+        Raises `NotFound`, `Overloaded`, and `CursorInvalid` for an epoch that the run has not reached, or a point
         behind the end of a finished run.
         """
         actor.require("chat")
-        run, rest = await self._runs.events(actor, run_id, after, limit=1)
+        run, rest = await self._journal.events(actor, run_id, after, limit=1)
         if rest or (after == 0 and not run.is_final):
-            return True
+            return run
         last = await self._last_of_epoch(actor, run_id, after // EPOCH)
         if last is None:
             raise CursorInvalid("This run has not come to that event: begin at its start.")
         if run.is_final and after > last:
             raise CursorInvalid("This run ended before that event: begin at its start.")
-        return not run.is_final  # as it was when there was no rest: it may have ended since
+        return None if run.is_final else run  # as it was without a rest: it may have ended since
 
     async def _last_of_epoch(self, actor: Actor, run_id: UUID, epoch: int) -> int | None:
         last, begin = None, epoch * EPOCH
         while True:
-            _, events = await self._runs.events(actor, run_id, last or begin, limit=PAGE)
+            _, events = await self._journal.events(actor, run_id, last or begin, limit=PAGE)
             last = events[-1].id if events else last
             if len(events) < PAGE:
                 return last
@@ -51,7 +52,7 @@ class FollowRun:
         self, actor: Actor, run_id: UUID, after: int, limit: int
     ) -> tuple[list[Event], bool]:
         """Return the next journaled events, and whether the run's last one is among or before them."""
-        run, events = await self._runs.events(actor, run_id, after, limit=limit)
+        run, events = await self._journal.events(actor, run_id, after, limit=limit)
         done = run.is_final and len(events) < limit
         return list(events), done or any(event.body.final for event in events)
 
@@ -65,7 +66,7 @@ class FollowRun:
     ) -> AsyncGenerator[Event | None, None]:
         """Yield the events after `after` until the final one; None for every 15 s of silence."""
         async with self._events.subscribe(run.id, after) as feed:
-            reading = Reading(self._runs, actor, run.id, after, feed)
+            reading = Reading(self._journal, actor, run.id, after, feed)
             with self._silence.broken_for(reading):
                 while not reading.has_ended:
                     async for event in reading.news():

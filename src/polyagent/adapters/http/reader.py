@@ -62,7 +62,7 @@ class Reader:
 
     async def is_anything_left(self, actor: Actor, run: Run, after: int) -> bool:
         """Say whether there is something to stream behind the cursor. Raises `CursorInvalid`."""
-        return await self._follow.check(actor, run.id, after)
+        return await self._follow.check(actor, run.id, after) is not None
 
     async def settled(self, actor: Actor, run: Run) -> int:
         """Return up to which event the journal has the last word: the newest that voids deltas, or the run's last."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from polyagent.domain.account import Actor
 from polyagent.domain.event import Event
 from polyagent.ports.events import Feed
-from polyagent.ports.runs import Runs
+from polyagent.usecases.following.journal import SharedJournal
 
 PAGE = 500
 
@@ -14,14 +14,16 @@ PAGE = 500
 class Reading:
     """`at` is the last event that was read. `doubts`: the journal may hold more than the feed."""
 
-    def __init__(self, runs: Runs, actor: Actor, run_id: UUID, after: int, feed: Feed) -> None:
+    def __init__(
+        self, journal: SharedJournal, actor: Actor, run_id: UUID, after: int, feed: Feed
+    ) -> None:
         self.run_id = run_id
         self.at = after
         self.doubts = not feed.is_live
         self.quiet_ticks = 0
         self.was_silent = False
         self.has_ended = False
-        self._runs = runs
+        self._shared = journal
         self._actor = actor
         self._feed = feed
 
@@ -59,7 +61,7 @@ class Reading:
     async def _journal(self, before: int | None) -> AsyncGenerator[Event, None]:
         """Read on from the journal. A run that is over has nothing after what it holds now."""
         while True:
-            run, events = await self._runs.events(self._actor, self.run_id, self.at, limit=PAGE)
+            run, events = await self._shared.events(self._actor, self.run_id, self.at, limit=PAGE)
             for event in events:
                 if before is not None and event.id >= before:
                     return

@@ -113,7 +113,6 @@ class RunController(Controller):
         self,
         request: Call,
         run_id: FromPath[UUID],
-        runs: FromDishka[ManageRuns],
         follow: FromDishka[FollowRun],
         reader: NamedDependency[Reader],
         rates: NamedDependency[RequestRates],
@@ -130,11 +129,10 @@ class RunController(Controller):
         if wanted is None:
             raise NotAcceptable("Events come as text/event-stream or as application/json.")
         at = cursor(last_event_id, after)
-        run = await runs.get(request.user, run_id)
-        is_anything_left = await reader.is_anything_left(request.user, run, at)
+        run = await follow.check(request.user, run_id, at)
         if wanted != MEDIA_TYPE:
-            return await _page(request, follow, run, at, limit)
-        if not is_anything_left:
+            return await _page(request, follow, run_id, at, limit)
+        if run is None:
             return Response(b"", status_code=204)
         await rates.of_stream(request.scope, request.user)
         events = reader.after(request.user, run, at)
@@ -142,9 +140,9 @@ class RunController(Controller):
 
 
 async def _page(
-    request: Call, follow: FollowRun, run: Run, at: int, limit: int
+    request: Call, follow: FollowRun, run_id: UUID, at: int, limit: int
 ) -> Response[EventPage]:
-    events, ended = await follow.page(request.user, run.id, at, limit)
+    events, ended = await follow.page(request.user, run_id, at, limit)
     items = [msgspec.Raw(event.wire) for event in events]
     last = events[-1].id if events else at
     return Response(EventPage(items, last, ended), media_type="application/json")
