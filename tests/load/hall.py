@@ -51,6 +51,7 @@ class Hall(msgspec.Struct, frozen=True, kw_only=True):
         places = str(self.runs + 8)
         return {
             "limits__concurrent_runs": places,
+            "limits__user_runs": places,
             "ai__max_concurrency": places,
             "limits__requests": str(2 * self.readers + 200),
         }

@@ -320,6 +320,8 @@ def test_a_reader_whose_turn_does_not_come_is_told_to_come_back() -> None:
         runs = Held(desk)
         follow = FollowRun(runs, desk.processes[0], desk.clock)
         held = [asyncio.create_task(follow.check(ALICE, desk.run.id, 0)) for _ in range(AT_ONCE)]
+        while runs.asking < AT_ONCE:
+            await asyncio.sleep(0)
 
         with pytest.raises(Overloaded):
             await follow.check(ALICE, desk.run.id, 0)
