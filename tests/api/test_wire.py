@@ -4,11 +4,13 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import cycle
 
 import pytest
 
 from tests.api.test_server import LIMIT_S, Served, served
 
+DRIP_S = 0.2
 LAST = b"Connection: close\r\n"
 HOST = b"Host: localhost\r\n"
 POST = b"POST /api/v1/agents HTTP/1.1\r\n" + HOST
@@ -139,3 +141,45 @@ def test_1100_silent_connections_keep_nobody_out(server: Served) -> None:
     finally:
         for client in silent:
             client.close()
+
+
+DRIPPING = {
+    "a header": (GET, b"X: y\r\n", []),
+    "a body": (POST + b"AUTHORIZATION\r\nContent-Length: 1000\r\n\r\n", b"{", [b"408"]),
+    "a chunk": (
+        POST + b"AUTHORIZATION\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n",
+        b"{",
+        [b"408"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("first", "drips", "statuses"), DRIPPING.values(), ids=DRIPPING)
+def test_a_byte_at_a_time_is_given_up(
+    server: Served, first: bytes, drips: bytes, statuses: list[bytes]
+) -> None:
+    """However often something comes: the whole has its time."""
+    authorization = f"Content-Type: application/json\r\nAuthorization: Bearer {server.token}"
+    with socket.create_connection(("127.0.0.1", server.port), LIMIT_S) as client:
+        client.sendall(first.replace(b"AUTHORIZATION", authorization.encode()))
+        client.settimeout(DRIP_S)
+
+        answered = dripped(client, cycle(drips))
+
+    assert re.findall(rb"HTTP/1\.1 (\d{3}) ", answered) == statuses
+
+
+def dripped(client: socket.socket, drips: Iterator[int]) -> bytes:
+    """Send a byte whenever nothing comes, until the other side has closed."""
+    received = b""
+    with suppress(ConnectionError):
+        while True:
+            try:
+                piece = client.recv(65_536)
+            except TimeoutError:
+                client.sendall(bytes((next(drips),)))
+            else:
+                if not piece:
+                    break
+                received += piece
+    return received

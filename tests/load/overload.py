@@ -7,6 +7,7 @@ from time import time
 from typing import Literal
 
 import msgspec
+import uvloop
 from bench.load.job import Spread
 from bench.subjects.model_service import Pace
 
@@ -23,7 +24,7 @@ MIX = (
     *("chat", "stream", "run", "chat", "front", "stream", "socket", "run"),
     *("chat", "read", "front", "stream", "run", "socket", "chat", "read"),
 )
-WARM_S = 2.0
+WARMS = 0.2  # of the seconds, before anything is counted
 DRAIN_S = 30.0
 SETTLE_S = 3.0
 SEED = 7
@@ -73,7 +74,7 @@ class Figures(msgspec.Struct, kw_only=True):
 
 def overload(here: Ground, plan: Plan) -> Figures:
     here.stage.pace(ANSWER)
-    return asyncio.run(Overload(here, plan).run())
+    return uvloop.run(Overload(here, plan).run())
 
 
 class Overload:
@@ -103,8 +104,8 @@ class Overload:
 
     async def _peak(self) -> float:
         """As many clients as there are places, each with one chat after the other."""
-        until = time() + WARM_S + self._plan.peak_s
-        began = time() + WARM_S
+        until = time() + (1 + WARMS) * self._plan.peak_s
+        began = until - self._plan.peak_s
 
         async def one_after_the_other() -> None:
             while time() < until:
@@ -124,7 +125,9 @@ class Overload:
             ended = time()
             figures.cpu_share = (self._here.cpu_s() - cpu_before) / (ended - began)
             figures.deepest = await self._database.unfinished()
-            figures.goodput = await self._database.completed_a_second(began + WARM_S, ended)
+            figures.goodput = await self._database.completed_a_second(
+                began + WARMS * self._plan.seconds, ended
+            )
             figures.offered = self._begun / (ended - began)
             figures.drained_s = await self._database.drained_s(self._drain_limit_s())
 

@@ -48,7 +48,7 @@ class Guard:
         except Unauthenticated as error:
             await self._note_credentials(connection, error)
             raise
-        self._admission.check_actor(actor)
+        self._admission.hold(actor, connection.scope["state"])
         await self._rates.of_user(cast(HTTPScope, connection.scope), actor, claims.key_id)
         await self._permit(connection, actor, handler.opt["permission"])
         connection.scope["user"] = actor

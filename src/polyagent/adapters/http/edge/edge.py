@@ -82,11 +82,10 @@ class Edge:
             write_timeout_s=self._settings.write_timeout,
             methods=self._methods,
         )
-        self._admission.in_hand += 1
         try:
-            await self._answer(scope, intake, answer)
+            with self._admission.counting(scope["state"]):
+                await self._answer(scope, intake, answer)
         finally:
-            self._admission.in_hand -= 1
             if (leave := scope["state"].get("leave")) is not None:
                 leave()
             await self._observe(scope, method, answer.status, time.perf_counter() - began)
