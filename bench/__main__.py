@@ -7,7 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import conditions
-from bench.parts import beats, capacity, chat, context, front, growth, memory, profile
+from bench.parts import (
+    accounts,
+    beats,
+    capacity,
+    chat,
+    context,
+    edge,
+    front,
+    growth,
+    memory,
+    profile,
+)
 from bench.stage import Stage, stage
 from bench.table import say
 
@@ -19,6 +30,8 @@ PARTS: dict[str, Callable[[Stage], None]] = {
     "context": context.run,
     "capacity": capacity.run,
     "beats": beats.run,
+    "edge": edge.run,
+    "accounts": accounts.run,
     "profile": profile.run,
 }
 ASKED_FOR_ONLY = {"profile"}

@@ -13,6 +13,7 @@ from tests.api.house import DRAIN_S, SETTINGS, House
 from tests.api.sockets import street
 
 AGENTS = "/api/v1/agents"
+LOGIN = "/api/v1/users/login"
 
 
 def limited(**limits: int) -> AbstractAsyncContextManager[House]:
@@ -249,6 +250,31 @@ async def test_a_process_that_has_much_to_do_says_so() -> None:
         refused.as_problem(503, "overloaded")
         assert refused.headers["retry-after"] == "1"
     assert admin.status == health.status == metrics.status == after.status == 200
+
+
+async def test_strangers_whose_bodies_are_awaited_keep_no_administrator_out() -> None:
+    awaited = asyncio.Semaphore(0)
+
+    async def silent() -> Any:
+        awaited.release()
+        await asyncio.Event().wait()
+
+    async def unheard(_: Any) -> None: ...
+
+    async with limited(requests=2) as house:
+        scope = house.nobody._scope("POST", LOGIN, [("content-type", "application/json")], 10)
+        strangers = [
+            asyncio.ensure_future(house.app(dict(scope), silent, unheard))  # type: ignore[arg-type]
+            for _ in range(10)
+        ]
+        for _ in strangers:
+            await awaited.acquire()
+        admin = await house.root.get(AGENTS)
+        for stranger in strangers:
+            stranger.cancel()
+        await asyncio.gather(*strangers, return_exceptions=True)
+
+    assert admin.status == 200
 
 
 @pytest.mark.parametrize("name", ["address_requests", "user_requests"])
