@@ -35,7 +35,7 @@ from polyagent.domain.agent import Agent
 from polyagent.domain.event import Event
 from polyagent.domain.run import Run, Spec
 from polyagent.settings import Auth, Database
-from tests.contract.office import NOON, Office, QUEUED_RUNS, USER_RUNS
+from tests.contract.office import NOON, QUEUED_RUNS, USER_RUNS, Office
 
 AUDIT_KEEP_DAYS = Auth().audit_keep_days
 
