@@ -13,6 +13,7 @@ from polyagent.domain.errors import (
     PolyAgentError,
     QueueUnavailable,
     StoreUnavailable,
+    TaskFailed,
     ToolFailed,
     Unauthenticated,
     Unavailable,
@@ -28,10 +29,11 @@ from polyagent.ports.executor import Control, Executor
 from polyagent.ports.failures import LoginFailures
 from polyagent.ports.health import Probe
 from polyagent.ports.journal import Journal
+from polyagent.ports.kinds import Kind, Kinds, TaskControl
 from polyagent.ports.limits import Places, Rates
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
-from polyagent.ports.queue import Backlog, Queue
+from polyagent.ports.queue import Backlog, Queue, TaskBacklog, TaskQueue
 from polyagent.ports.runs import Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.search import Search
@@ -46,8 +48,10 @@ from polyagent.ports.store import (
     Identities,
     Sessions,
     Store,
+    Tasks,
     Transaction,
 )
+from polyagent.ports.tasks import TaskJournal
 from polyagent.ports.telemetry import Exposition, Meter
 from polyagent.ports.tickets import Tickets
 from polyagent.ports.tools import Tools
@@ -129,9 +133,16 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     AuditLog: _all(AWAY, "add list"),
     UsageBook: _all(AWAY, "read"),
     Credentials: _all(AWAY, "of key"),
+    Tasks: _all(AWAY, "add get list cancel retry stats"),
+    TaskQueue: _all(Raises(QueueUnavailable), "put take begin_sweep end_sweep") | _all(LOST, "offer"),
+    TaskBacklog: _all(AWAY, "page depth"),
+    TaskJournal: _all(AWAY, "claim claim_oldest finish progress take_over"),
+    TaskControl: _all(LOST, "progress"),
+    Kind: _all(Raises(TaskFailed), "__call__") | _all(NeverFails("it computes"), "check"),
+    Kinds: _all(NeverFails("kinds are registered at the start"), "names get"),
     Transaction: {},
     Store: _all(AWAY, "begin"),
-    Meter: _all(NeverFails("it counts in memory"), "run_ended tokens_used first_token watch"),
+    Meter: _all(NeverFails("it counts in memory"), "run_ended tokens_used first_token task_started task_ended watch"),
     Exposition: _all(NeverFails("it counts in memory"), "observe_request observe_refusal watch render"),
     Tools: _all(Answers(ToolResult(state="failed", error="It broke."), at_once=True), "call")
     | _all(NeverFails("tools are registered at the start"), "list get"),

@@ -114,7 +114,7 @@ class PostgresGround:
         return _Journal(self._pool, liveness, self.queue)
 
     def store(self) -> Store:
-        return PostgresStore(self._engine)
+        return PostgresStore(self._engine, MemoryQueue())
 
     async def put_agent(self, agent: Agent) -> None:
         await self.rows.put_agent(agent)

@@ -200,7 +200,22 @@ class Tools(Section, frozen=True):
     allow_private: tuple[str, ...] = ()
 
 
+KindCaps = Annotated[
+    dict[str, Count], Meta(description="a map of kinds of tasks to numbers from 1")
+]
+
+
 class Queue(Section, frozen=True):
+    """`concurrency` counts per process, `kind_tasks` and `user_tasks` in all processes."""
+
+    concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 20
+    kinds: tuple[str, ...] = ()
+    kind_tasks: KindCaps = msgspec.field(default_factory=dict)
+    user_tasks: Count | None = None
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    timeout_s: Seconds = 600
+    retry_s: Seconds = 2
+    retry_most_s: Seconds = 3600
     keep_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     drain_s: Seconds = 10
 
@@ -215,6 +230,7 @@ class Limits(Section, frozen=True):
     concurrent_runs: Count = 64
     user_runs: Count = 20
     queued_runs: Count = 100
+    queued_tasks: Count = 10_000
     address_requests: Count = 1200
     failed_logins: Count = 20
     user_requests: Count = 600

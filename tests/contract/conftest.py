@@ -10,13 +10,15 @@ from polyagent.adapters.memory.provider import MemoryProvider
 from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.postgres.provider import PostgresProvider
 from polyagent.adapters.system.provider import SystemProvider
+from polyagent.domain.caps import Caps
 from polyagent.ports.clock import Clock
-from polyagent.ports.queue import Queue
+from polyagent.ports.queue import Queue, TaskQueue
 from polyagent.ports.runs import Runs
 from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
 from polyagent.ports.upkeep import Upkeep
 from polyagent.settings import Auth, Database, Limits
+from polyagent.settings import Queue as QueueSettings
 from tests.contract.office import Office
 from tests.contract.offices import memory_office, postgres_office
 from tests.contract.tenant import Tenant
@@ -38,8 +40,11 @@ async def container(database: Database) -> AsyncIterator[AsyncContainer]:
     given.provide(lambda: auth, provides=Auth)
     limits = Limits()
     given.provide(lambda: limits, provides=Limits)
+    given.provide(QueueSettings)
+    given.provide(Caps)
     if database.url:
         given.provide(MemoryQueue, provides=Queue)
+        given.provide(MemoryQueue, provides=TaskQueue)
     adapters = PostgresProvider() if database.url else MemoryProvider()
     container = make_async_container(given, SystemProvider(), adapters)
     yield container

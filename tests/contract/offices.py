@@ -202,7 +202,7 @@ class PostgresRows:
         await self.pool.execute(
             """
             TRUNCATE agents, sessions, runs, run_events, usage, messages, tool_calls, workers,
-                idempotency_keys CASCADE
+                idempotency_keys, tasks CASCADE
             """
         )
 
@@ -217,7 +217,7 @@ async def memory_office() -> AsyncIterator[Office]:
         state.queue,
         MemoryStore(state, clock),
         MemoryAnswers(state, clock),
-        MemoryUpkeep(state, clock, audit_keep_days=AUDIT_KEEP_DAYS),
+        MemoryUpkeep(state, clock, audit_keep_days=AUDIT_KEEP_DAYS, task_keep_days=30),
         MemoryUsageBook(state),
         MemoryRows(state),
     )
@@ -239,9 +239,9 @@ async def postgres_office(url: str) -> AsyncIterator[Office]:
         PostgresJournal(pool, liveness, queue, user_runs=USER_RUNS),
         PostgresBacklog(pool),
         queue,
-        PostgresStore(engine),
+        PostgresStore(engine, MemoryQueue()),
         PostgresAnswers(pool),
-        PostgresUpkeep(pool, audit_keep_days=AUDIT_KEEP_DAYS),
+        PostgresUpkeep(pool, audit_keep_days=AUDIT_KEEP_DAYS, task_keep_days=30),
         PostgresUsageBook(pool),
         rows,
     )

@@ -25,6 +25,8 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
 async def tenant(postgres_url: str, pool: Pool) -> AsyncIterator[Tenant]:
     engine = open_engine(Database(url=postgres_url))
     yield Tenant(
-        PostgresStore(engine), PostgresRuns(pool, MemoryQueue(), queued_runs=100), SystemClock()
+        PostgresStore(engine, MemoryQueue()),
+        PostgresRuns(pool, MemoryQueue(), queued_runs=100),
+        SystemClock(),
     )
     await engine.dispose()

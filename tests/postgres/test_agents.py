@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from polyagent.adapters.memory.models import ScriptedModels
+from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.adapters.system.clock import SystemClock
@@ -25,7 +26,7 @@ ACTOR = Actor(user_id=new_id(), workspace_id=new_id(), role="member")
 @pytest.fixture
 async def agents(postgres_url: str) -> AsyncIterator[ManageAgents]:
     engine = open_engine(Database(url=postgres_url))
-    store, clock = PostgresStore(engine), SystemClock()
+    store, clock = PostgresStore(engine, MemoryQueue()), SystemClock()
     yield ManageAgents(store, Toolbox(), ScriptedModels(), clock, Audit(store, clock))
     await engine.dispose()
 

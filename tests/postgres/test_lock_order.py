@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.domain.account import Actor
@@ -32,7 +33,7 @@ async def office(postgres_url: str) -> AsyncIterator[Office]:
 @pytest.fixture
 async def store(postgres_url: str) -> AsyncIterator[Store]:
     engine = open_engine(Database(url=postgres_url))
-    yield PostgresStore(engine)
+    yield PostgresStore(engine, MemoryQueue())
     await engine.dispose()
 
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.migrate import newest
@@ -41,7 +42,7 @@ async def _pool(url: str, *, min_size: int = 0, **settings: Any) -> AsyncIterato
 async def _store(url: str) -> AsyncIterator[PostgresStore]:
     engine = open_engine(Database(url=url))
     try:
-        yield PostgresStore(engine)
+        yield PostgresStore(engine, MemoryQueue())
     finally:
         await engine.dispose()
 

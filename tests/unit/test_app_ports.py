@@ -19,8 +19,8 @@ from polyagent.settings import Auth, Settings
 SETTINGS = Settings(auth=Auth(jwt_secret="s" * 32))
 
 PARTS = {
-    *("Accounts", "Agents", "Sessions", "Transaction"),  # of the store
-    *("Control", "Feed"),  # made for one run, for one reader
+    *("Accounts", "Agents", "Sessions", "Tasks", "Transaction"),  # of the store
+    *("Control", "Feed", "TaskControl", "Kind"),  # made for one run, one reader, one task
     *("Console", "Probe"),  # of the command line; of health, which is a use case over several
 }
 

@@ -55,6 +55,7 @@ def memory_container(
 def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
     from polyagent.adapters.functions.provider import FunctionsProvider
     from polyagent.adapters.jsonschema.provider import SchemasProvider
+    from polyagent.adapters.kinds.provider import KindsProvider
     from polyagent.adapters.memory.provider import LiveLogsProvider
     from polyagent.adapters.system.provider import SystemProvider
     from polyagent.adapters.telemetry.provider import TelemetryProvider
@@ -74,6 +75,7 @@ def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
             WebProvider(),
             SchemasProvider(),
             FunctionsProvider(own.tools),
+            KindsProvider(own.kinds),
             WorkerProvider(),
             UseCaseProvider(),
             *own.providers,

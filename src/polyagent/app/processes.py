@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -151,21 +151,26 @@ def asgi() -> Any:
     from polyagent.adapters.http.drain import Drain
     from polyagent.adapters.telemetry.logging import configure_logging
     from polyagent.app.library import container
+    from polyagent.app.running import executing
 
     settings = handed()
     configure_logging(settings.log, sys.stderr)
     use_cases = container(settings)
 
-    return build(use_cases, settings, Drain(), lifespan=[lambda _: _executing(use_cases)])
+    def living(_: object) -> AbstractAsyncContextManager[None]:
+        return _until_closed(use_cases, executing(use_cases))
+
+    return build(use_cases, settings, Drain(), lifespan=[living])
 
 
 @asynccontextmanager
-async def _executing(use_cases: AsyncContainer) -> AsyncIterator[None]:
-    """Execute runs, and keep house, until the block ends; then close the container."""
-    from polyagent.app.running import executing
+async def _until_closed(
+    use_cases: AsyncContainer, life: AbstractAsyncContextManager[None]
+) -> AsyncIterator[None]:
+    """Live that life until the block ends; then close the container."""
     from polyagent.app.watching import watched
 
-    async with executing(use_cases), watched(use_cases):
+    async with life, watched(use_cases):
         _settle_memory()
         yield
     await use_cases.close()
@@ -182,7 +187,7 @@ def _settle_memory() -> None:
 
 
 def worker(settings: Settings) -> int:
-    """Execute runs until SIGTERM or Ctrl-C."""
+    """Execute runs and do tasks until SIGTERM or Ctrl-C."""
     from polyagent.adapters.telemetry.logging import configure_logging
 
     settings = settled(settings)
@@ -193,11 +198,13 @@ def worker(settings: Settings) -> int:
 
 async def _work(settings: Settings) -> None:
     from polyagent.app.library import container
+    from polyagent.app.running import working
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _executing(container(settings)):
+    use_cases = container(settings)
+    async with _until_closed(use_cases, working(use_cases)):
         await stop.wait()
 
 

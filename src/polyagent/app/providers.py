@@ -3,9 +3,11 @@
 from dishka import Provider, Scope, from_context, provide
 
 from polyagent.domain.account import LoginPolicy
+from polyagent.domain.caps import Caps
 from polyagent.domain.image import ImageLimits
 from polyagent.domain.run import RunDefaults
-from polyagent.settings import Ai, Auth, Database, Limits, Redis, Server, Settings, Tools
+from polyagent.domain.task import TaskDefaults
+from polyagent.settings import Ai, Auth, Database, Limits, Queue, Redis, Server, Settings, Tools
 from polyagent.usecases.accounts import ManageAccounts
 from polyagent.usecases.agents import ManageAgents
 from polyagent.usecases.answers import AnswerOnce
@@ -20,6 +22,7 @@ from polyagent.usecases.login import LogIn, LogOut, RefreshLogin
 from polyagent.usecases.profile import ManageProfile
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.sessions import ManageSessions
+from polyagent.usecases.tasks import ManageTasks
 from polyagent.usecases.tickets import ManageTickets
 from polyagent.usecases.tools import UseTools
 from polyagent.usecases.trust import Trust
@@ -62,6 +65,14 @@ class SettingsProvider(Provider):
     def limits(self, settings: Settings) -> Limits:
         return settings.limits
 
+    @provide
+    def queue(self, settings: Settings) -> Queue:
+        return settings.queue
+
+    @provide
+    def caps(self, queue: Queue) -> Caps:
+        return Caps(kinds=queue.kind_tasks, user=queue.user_tasks)
+
 
 class UseCaseProvider(Provider):
     scope = Scope.APP
@@ -83,6 +94,7 @@ class UseCaseProvider(Provider):
     complete = provide(SendCompletion)
     models = provide(FindModels)
     runs = provide(ManageRuns)
+    tasks = provide(ManageTasks)
     follow = provide(FollowRun)
     tools = provide(UseTools)
     tickets = provide(ManageTickets)
@@ -106,6 +118,14 @@ class UseCaseProvider(Provider):
             max_output_tokens=limits.max_output_tokens,
             timeout_s=limits.run_timeout_s,
             budget=limits.budget,
+        )
+
+    @provide
+    def task_defaults(self, queue: Queue, limits: Limits) -> TaskDefaults:
+        return TaskDefaults(
+            max_attempts=queue.max_attempts,
+            timeout_s=queue.timeout_s,
+            queued_tasks=limits.queued_tasks,
         )
 
     @provide

@@ -1,5 +1,6 @@
 """What a process does beside answering: executing runs, and before that the first user and agents."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,12 +26,27 @@ async def executing(use_cases: AsyncContainer) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def working(use_cases: AsyncContainer) -> AsyncIterator[None]:
+    """Execute runs, keep house, and do tasks, until the block ends."""
+    from polyagent.adapters.worker.executor import LocalExecutor
+    from polyagent.adapters.worker.tasks.runner import TaskRunner
+
+    executor = await use_cases.get(LocalExecutor)
+    runner = await use_cases.get(TaskRunner)
+    async with executing(use_cases), runner.running():
+        try:
+            yield
+        finally:
+            await asyncio.gather(runner.drain(), executor.drain())
+
+
+@asynccontextmanager
 async def living(use_cases: AsyncContainer) -> AsyncIterator[None]:
-    """Execute runs as `executing` does, from the first one on, and close the container in the end."""
+    """Do what `working` does, from the first run on, and close the container in the end."""
     from polyagent.adapters.worker.executor import LocalExecutor
 
     try:
-        async with executing(use_cases):
+        async with working(use_cases):
             await (await use_cases.get(LocalExecutor)).until_open()
             yield
     finally:

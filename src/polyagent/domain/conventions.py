@@ -22,4 +22,6 @@ TOOL_CALL_ID = "gen_ai.tool.call.id"
 SERVER_ADDRESS = "server.address"
 
 RUN_ID = "polyagent.run.id"
+TASK_ID = "polyagent.task.id"
+TASK_KIND = "polyagent.task.kind"
 REQUEST_ID = "polyagent.request.id"

@@ -117,6 +117,10 @@ class RunFinished(Conflict):
     code = "run_finished"
 
 
+class TaskFinished(Conflict):
+    code = "task_finished"
+
+
 class InProgress(Conflict):
     """Another request under the same idempotency key is still at work."""
 
@@ -142,6 +146,12 @@ class Impossible(PolyAgentError):
 
 class ToolUnknown(Impossible):
     code = "tool_unknown"
+
+
+class KindUnknown(Impossible):
+    """No process here knows tasks of this kind."""
+
+    code = "kind_unknown"
 
 
 class ModelUnknown(Impossible):
@@ -311,6 +321,29 @@ class ToolInDoubt(PolyAgentError):
     """A `once` call was caught by a failure or took too long: it may have taken effect, or still will."""
 
     code = "tool_in_doubt"
+
+
+class TaskFailed(PolyAgentError):
+    """An attempt at a task failed; the next is not made before `retry_after_s`."""
+
+    code = "task_failed"
+    retryable = True
+
+    def __init__(self, detail: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class TaskGivenUp(PolyAgentError):
+    """A task can never succeed: no further attempt is made."""
+
+    code = "task_given_up"
+
+
+class TaskInDoubt(TaskGivenUp):
+    """Its effect may have happened, and must not happen twice."""
+
+    code = "in_doubt"
 
 
 class Fenced(PolyAgentError):

@@ -229,10 +229,15 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
-    """What Postgres says to a heartbeat: the epochs of the runs that are mine, and those to be cancelled."""
+    """What Postgres says to a heartbeat: the epochs of the runs that are mine, and those to be cancelled.
+
+    Of the tasks that are mine, the attempts.
+    """
 
     owned: dict[UUID, int]
     cancelled: frozenset[UUID]
+    tasks: dict[UUID, int] = msgspec.field(default_factory=dict)
+    cancelled_tasks: frozenset[UUID] = frozenset()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

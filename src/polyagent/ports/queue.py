@@ -14,13 +14,13 @@ class Queue(Protocol):
     may raise `QueueUnavailable`.
     """
 
-    def offer(self, *entries: Entry) -> None:
-        """Put entries at the tail soon, without waiting; what cannot be put is left to the sweep."""
+    def offer(self, *entries: Entry, head: bool = False) -> None:
+        """Put entries soon, without waiting; what cannot be put is left to the sweep."""
 
     async def put(self, entries: Sequence[Entry], *, head: bool = False) -> None:
         """Add entries in their order, each behind what its user has waiting, or before everybody.
 
-        One that waits already keeps its place.
+        One that waits already keeps its place; one with a delay enters when that is over.
         """
 
     async def take(self, n: int, block_s: float) -> Sequence[Entry]:
@@ -46,4 +46,12 @@ class Backlog(Protocol):
         """
 
     async def depth(self) -> Mapping[str, int]:
-        """Return how many runs have not ended, by their status."""
+        """Return how many have not ended, by their status."""
+
+
+class TaskQueue(Queue, Protocol):
+    """The queue of tasks."""
+
+
+class TaskBacklog(Backlog, Protocol):
+    """The tasks whose turns it holds."""

@@ -12,6 +12,7 @@ from polyagent.domain.api_key import ApiKey
 from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Message, PatchSession, Session
 from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.task import Task, TaskStats, TaskStatus, TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
 
 
@@ -172,6 +173,42 @@ class Sessions(Protocol):
         """Raises `NotFound`."""
 
 
+class Tasks(Protocol):
+    """Tasks of the actor; an administrator sees the whole workspace's.
+
+    What becomes due or is to wait is offered to the queue once the transaction is committed.
+    """
+
+    async def add(self, tasks: Sequence[TaskToQueue], *, most: int | None = None) -> Sequence[Task]:
+        """Enqueue tasks in their order, whosever they are, and return them as they stand.
+
+        In the place of one whose `unique_key` a live task of the same user and end user has, that one
+        is returned. Raises `TooManyOpen` if a user would have more than `most` waiting.
+        """
+
+    async def get(self, task_id: UUID) -> Task:
+        """Raises `NotFound`."""
+
+    async def list(
+        self, page: PageAsk, *, status: TaskStatus | None, kind: str | None, end_user: str | None
+    ) -> Page[Task]: ...
+
+    async def cancel(self, task_id: UUID) -> Task:
+        """Cancel a task that waits; ask for that of one that runs. A cancelled one is returned as it is.
+
+        Raises `NotFound`, `TaskFinished`.
+        """
+
+    async def retry(self, task_id: UUID) -> Task:
+        """Queue a dead task again, with all its attempts before it. One that is live is returned as it is.
+
+        Raises `NotFound`, `TaskFinished`, `Conflict` if a live task has its `unique_key`.
+        """
+
+    async def stats(self, since: datetime | None, until: datetime | None) -> Sequence[TaskStats]:
+        """Count the tasks that were created in a span of time, by kind and status."""
+
+
 class Transaction(Protocol):
     @property
     def accounts(self) -> Accounts: ...
@@ -193,6 +230,9 @@ class Transaction(Protocol):
 
     @property
     def sessions(self) -> Sessions: ...
+
+    @property
+    def tasks(self) -> Tasks: ...
 
 
 class Store(Protocol):

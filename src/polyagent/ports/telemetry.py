@@ -4,6 +4,7 @@ from typing import Protocol
 import msgspec
 
 from polyagent.domain.run import RunStatus
+from polyagent.domain.task import EndStatus
 from polyagent.domain.usage import Usage
 
 
@@ -16,6 +17,12 @@ class Meter(Protocol):
 
     def first_token(self, seconds: float) -> None:
         """`seconds` from the run's start in this process to its first text."""
+
+    def task_started(self, kind: str, waited_s: float) -> None:
+        """`waited_s` is from when it could have begun."""
+
+    def task_ended(self, kind: str, status: EndStatus) -> None:
+        """An attempt ended; `queued`: there will be another."""
 
     def watch(self, what: str, read: Callable[[], int], most: int) -> None:
         """Ask `read` now and then how many of `most` are in use, in this process."""

@@ -23,7 +23,7 @@ def _is_context(kind: inspect.Type) -> bool:
         case inspect.UnionType():
             return any(map(_is_context, kind.types))
         case inspect.StructType():
-            return kind.cls is CallContext
+            return issubclass(get_origin(kind.cls) or kind.cls, CallContext)
     return False
 
 

@@ -33,12 +33,12 @@ def function_of(
     description = inspect.getdoc(call)
     if not description:
         raise TypeError(f"the tool {name} has no docstring: models choose a tool by it")
-    parameters = [*_parameters(name, call)]
+    parameters = [*parameters_of(f"the tool {name}", call)]
     function = Function(
         name=name,
         description=description,
-        arguments=_arguments(name, parameters),
-        call=_unpacking(call, [each.name for each in parameters if each.is_context]),
+        arguments=arguments_of(name, parameters),
+        call=unpacking(call, [each.name for each in parameters if each.is_context]),
         effect=effect,
         category=category,
         in_thread=not inspect.iscoroutinefunction(call),
@@ -47,7 +47,7 @@ def function_of(
     return function
 
 
-class _Parameter(msgspec.Struct, frozen=True):
+class Parameter(msgspec.Struct, frozen=True):
     name: str
     hint: Any
     default: Any
@@ -63,21 +63,21 @@ class _Parameter(msgspec.Struct, frozen=True):
         return (self.name, self.hint, self.default)
 
 
-def _parameters(name: str, call: Callable[..., Any]) -> Iterator[_Parameter]:
-    hints = _hints(name, call)
+def parameters_of(what: str, call: Callable[..., Any]) -> Iterator[Parameter]:
+    hints = _hints(what, call)
     for parameter in inspect.signature(call).parameters.values():
         if parameter.kind not in _NAMED:
-            raise TypeError(f"the tool {name} takes {parameter}: its parameters must have names")
+            raise TypeError(f"{what} takes {parameter}: its parameters must have names")
         if parameter.name not in hints:
-            raise TypeError(f"the tool {name} says no type of its parameter {parameter.name}")
-        yield _Parameter(parameter.name, _described(hints[parameter.name]), parameter.default)
+            raise TypeError(f"{what} says no type of its parameter {parameter.name}")
+        yield Parameter(parameter.name, _described(hints[parameter.name]), parameter.default)
 
 
-def _hints(name: str, call: Callable[..., Any]) -> dict[str, Any]:
+def _hints(what: str, call: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(call, include_extras=True)
     except NameError as error:
-        raise TypeError(f"the tool {name} has a type hint that leads nowhere: {error}") from error
+        raise TypeError(f"{what} has a type hint that leads nowhere: {error}") from error
 
 
 def _described(hint: Any) -> Any:
@@ -89,7 +89,7 @@ def _described(hint: Any) -> Any:
     return operator.getitem(Annotated, (kind, *meant))
 
 
-def _arguments(name: str, parameters: Sequence[_Parameter]) -> type[Arguments]:
+def arguments_of(name: str, parameters: Sequence[Parameter]) -> type[Arguments]:
     made: Any = msgspec.defstruct(
         f"arguments_of_{name}",
         [each.field() for each in parameters if not each.is_context],
@@ -102,7 +102,7 @@ def _arguments(name: str, parameters: Sequence[_Parameter]) -> type[Arguments]:
     return arguments
 
 
-def _unpacking(
+def unpacking(
     call: Callable[..., Any], contexts: Sequence[str]
 ) -> Callable[[Any, CallContext], Any]:
     def called(given: Arguments, context: CallContext) -> Any:

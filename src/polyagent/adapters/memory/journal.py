@@ -188,9 +188,13 @@ class MemoryJournal:
     async def beat(self, worker_id: UUID) -> Beat:
         self._state.workers[worker_id] = self._clock.monotonic() + LEASE_S
         owned = [*self._owned(worker_id)]
+        rows = self._state.tasks.values()
+        tasks = [row for row in rows if row.owner == worker_id and row.status == "running"]
         return Beat(
             owned={row.run.id: row.epoch for row in owned},
             cancelled=frozenset(row.run.id for row in owned if row.cancel_at is not None),
+            tasks={row.asked.id: row.attempt for row in tasks},
+            cancelled_tasks=frozenset(row.asked.id for row in tasks if row.cancel_at is not None),
         )
 
     async def may_judge(self) -> bool:

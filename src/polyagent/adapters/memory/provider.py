@@ -14,24 +14,28 @@ from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.memory.standing import MemoryStanding
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
+from polyagent.adapters.memory.task_journal import MemoryTaskBacklog, MemoryTaskJournal
 from polyagent.adapters.memory.tickets import MemoryTickets
 from polyagent.adapters.memory.upkeep import MemoryUpkeep
 from polyagent.adapters.memory.usage import MemoryUsageBook
+from polyagent.domain.caps import Caps
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
 from polyagent.ports.failures import LoginFailures
 from polyagent.ports.journal import Journal
 from polyagent.ports.limits import Places, Rates
-from polyagent.ports.queue import Backlog, Queue
+from polyagent.ports.queue import Backlog, Queue, TaskBacklog, TaskQueue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
 from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
+from polyagent.ports.tasks import TaskJournal
 from polyagent.ports.tickets import Tickets
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
 from polyagent.settings import Auth, Limits
+from polyagent.settings import Queue as QueueSettings
 
 
 class MemoryProvider(Provider):
@@ -70,12 +74,26 @@ class MemoryProvider(Provider):
         return MemoryJournal(state, clock, user_runs=limits.user_runs)
 
     @provide
-    def upkeep(self, state: State, clock: Clock, auth: Auth) -> Upkeep:
-        return MemoryUpkeep(state, clock, audit_keep_days=auth.audit_keep_days)
+    def upkeep(self, state: State, clock: Clock, auth: Auth, queue: QueueSettings) -> Upkeep:
+        return MemoryUpkeep(
+            state, clock, audit_keep_days=auth.audit_keep_days, task_keep_days=queue.keep_days
+        )
 
     @provide
     def usage(self, state: State) -> UsageBook:
         return MemoryUsageBook(state)
+
+    @provide
+    def task_queue(self, state: State) -> TaskQueue:
+        return state.task_queue
+
+    @provide
+    def task_journal(self, state: State, clock: Clock, caps: Caps) -> TaskJournal:
+        return MemoryTaskJournal(state, clock, caps)
+
+    @provide
+    def task_backlog(self, state: State, clock: Clock) -> TaskBacklog:
+        return MemoryTaskBacklog(state, clock)
 
     @provide
     def login_failures(self, clock: Clock) -> LoginFailures:

@@ -54,13 +54,13 @@ class MemoryQueue:
 
     def __init__(self) -> None:
         self._lanes = [Lane(priority) for priority in PRIORITIES]
-        self._later: list[tuple[float, bytes, Entry]] = []
+        self._later: list[tuple[float, bytes, Entry, bool]] = []
         self._passed = 0.0
         self._changed = asyncio.Event()
         self._is_built = False
 
-    def offer(self, *entries: Entry) -> None:
-        self._enter(entries, head=False)
+    def offer(self, *entries: Entry, head: bool = False) -> None:
+        self._enter(entries, head=head)
 
     async def put(self, entries: Sequence[Entry], *, head: bool = False) -> None:
         self._enter(entries, head=head)
@@ -69,7 +69,7 @@ class MemoryQueue:
         for entry in entries:
             if entry.delay_s > 0:
                 due = _now_s() + entry.delay_s
-                heappush(self._later, (due, entry.id.bytes, replace(entry, delay_s=0.0)))
+                heappush(self._later, (due, entry.id.bytes, replace(entry, delay_s=0.0), head))
             else:
                 self._enter_lane(entry, head=head)
         self._changed.set()
@@ -94,7 +94,8 @@ class MemoryQueue:
 
     def _take(self, n: int) -> list[Entry]:
         while self._due_at() <= _now_s() + EARLY_S:
-            self._enter_lane(heappop(self._later)[2], head=False)
+            _, _, entry, head = heappop(self._later)
+            self._enter_lane(entry, head=head)
         taken: list[Entry] = []
         while len(taken) < n and (open_lanes := [lane for lane in self._lanes[::-1] if lane]):
             lane = min(open_lanes, key=lambda lane: lane.passed)

@@ -5,7 +5,7 @@ adapter does between two awaits is atomic.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import count
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from polyagent.adapters.memory.queue import MemoryQueue
+from polyagent.adapters.memory.task_rows import TaskRow, places
 from polyagent.domain.account import Account
 from polyagent.domain.agent import Agent
 from polyagent.domain.answer import KeptAnswer
@@ -141,13 +142,21 @@ class State:
         self.answers: dict[KeyName, AnswerRow] = {}
         self.workers: dict[UUID, float] = {}
         self.queue = MemoryQueue()
+        self.tasks: dict[UUID, TaskRow] = {}
+        self.task_queue = MemoryQueue()
 
     def entry(self, row: RunRow) -> Entry:
         """Return the place of a run in the queue; the end users of an application take turns of their own."""
-        account = self.accounts.get(row.user_id)
-        is_application = account is not None and account.user.settings.get("application") is True
-        end_user = row.end_user if is_application else None
+        end_user = row.end_user if self._is_application(row.user_id) else None
         return Entry(id=row.run.id, priority=row.run.priority, who=who(row.user_id, end_user))
+
+    def task_places(self, rows: Sequence[TaskRow]) -> list[Entry]:
+        users = {row.asked.user_id for row in rows}
+        return places(rows, frozenset(filter(self._is_application, users)))
+
+    def _is_application(self, user_id: UUID) -> bool:
+        account = self.accounts.get(user_id)
+        return account is not None and account.user.settings.get("application") is True
 
     def claimable(self, row: RunRow) -> bool:
         """Say whether a run is queued, the oldest of its session, and the session is free."""

@@ -1,8 +1,10 @@
 """Transactions over the state of this process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+
+import msgspec
 
 from polyagent.adapters.memory.accounts import MemoryAccounts
 from polyagent.adapters.memory.agents import MemoryAgents
@@ -12,6 +14,8 @@ from polyagent.adapters.memory.families import MemoryFamilies
 from polyagent.adapters.memory.identities import MemoryIdentities
 from polyagent.adapters.memory.sessions import MemorySessions
 from polyagent.adapters.memory.state import State
+from polyagent.adapters.memory.task_rows import TaskRow
+from polyagent.adapters.memory.tasks import MemoryTasks
 from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Actor
 from polyagent.ports.clock import Clock
@@ -23,6 +27,7 @@ from polyagent.ports.store import (
     Families,
     Identities,
     Sessions,
+    Tasks,
     Transaction,
 )
 
@@ -37,6 +42,7 @@ class MemoryTransaction:
         audit: AuditLog,
         agents: Agents,
         sessions: Sessions,
+        tasks: Tasks,
     ) -> None:
         self.accounts = accounts
         self.families = families
@@ -45,6 +51,7 @@ class MemoryTransaction:
         self.audit = audit
         self.agents = agents
         self.sessions = sessions
+        self.tasks = tasks
 
 
 class MemoryStore:
@@ -59,6 +66,7 @@ class MemoryStore:
     async def begin(self, actor: Actor) -> AsyncIterator[Transaction]:
         undo = Undo()
         rows = (self._state, undo, actor, self._clock)
+        offers: list[TaskRow] = []
         async with self._turn:
             try:
                 yield MemoryTransaction(
@@ -69,7 +77,15 @@ class MemoryStore:
                     MemoryAuditLog(*rows),
                     MemoryAgents(*rows),
                     MemorySessions(*rows),
+                    MemoryTasks(*rows, offers),
                 )
             except BaseException:
                 undo.roll_back()
                 raise
+        self._offer(offers)
+
+    def _offer(self, rows: Sequence[TaskRow]) -> None:
+        now = self._clock.now()
+        for row, entry in zip(rows, self._state.task_places(rows), strict=True):
+            delay_s = max(0.0, (row.due_at - now).total_seconds())
+            self._state.task_queue.offer(msgspec.structs.replace(entry, delay_s=delay_s))

@@ -8,9 +8,12 @@ from polyagent.ports.clock import Clock
 
 
 class MemoryUpkeep:
-    def __init__(self, state: State, clock: Clock, *, audit_keep_days: int) -> None:
+    def __init__(
+        self, state: State, clock: Clock, *, audit_keep_days: int, task_keep_days: int
+    ) -> None:
         self._audit_kept = timedelta(days=audit_keep_days)
         self._state = state
+        self._tasks_kept = timedelta(days=task_keep_days)
         self._clock = clock
 
     async def sweep(self) -> bool:
@@ -22,6 +25,9 @@ class MemoryUpkeep:
         state.families = {id_: row for id_, row in families if row.family.expires_at >= now}
         since = now - self._audit_kept
         state.audit = {name: entry for name, entry in state.audit.items() if entry.at >= since}
+        for row in [*state.tasks.values()]:
+            if row.finished_at is not None and row.finished_at < now - self._tasks_kept:
+                del state.tasks[row.asked.id]
         for session_id in [*state.deleted_sessions]:
             self._forget(session_id)
         return False

@@ -32,7 +32,12 @@ SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float8 AS server_
         'id', id, 'epoch', epoch, 'is_cancelled', cancel_at IS NOT NULL
     )), '[]')::text
     FROM runs WHERE owner = $1 AND status = 'running'
-) AS owned
+) AS owned, (
+    SELECT coalesce(json_agg(json_build_object(
+        'id', id, 'epoch', attempt, 'is_cancelled', cancel_at IS NOT NULL
+    )), '[]')::text
+    FROM tasks WHERE owner = $1 AND status = 'running'
+) AS tasks
 """
 
 # Two statements, since a transaction pooler may answer them from two sessions.
@@ -49,6 +54,8 @@ SWEEP = "DELETE FROM workers WHERE lease_until < now() - interval '1 hour'"
 
 
 class _Owned(msgspec.Struct):
+    """A run, or a task with its attempt as `epoch`."""
+
     id: UUID
     epoch: int
     is_cancelled: bool
@@ -92,10 +99,12 @@ class Liveness:
         if self._beats % SWEEP_EVERY == 0:
             await connection.execute(SWEEP)
         self._beats += 1
-        owned = _owned(row["owned"])
+        owned, tasks = _owned(row["owned"]), _owned(row["tasks"])
         return Beat(
             owned={run.id: run.epoch for run in owned},
             cancelled=frozenset(run.id for run in owned if run.is_cancelled),
+            tasks={task.id: task.epoch for task in tasks},
+            cancelled_tasks=frozenset(task.id for task in tasks if task.is_cancelled),
         )
 
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":

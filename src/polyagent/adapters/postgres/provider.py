@@ -17,18 +17,22 @@ from polyagent.adapters.postgres.probe import PostgresProbe
 from polyagent.adapters.postgres.runs import PostgresRuns
 from polyagent.adapters.postgres.standing import PostgresStanding
 from polyagent.adapters.postgres.store import PostgresStore
+from polyagent.adapters.postgres.task_journal import PostgresTaskBacklog, PostgresTaskJournal
 from polyagent.adapters.postgres.upkeep import PostgresUpkeep
 from polyagent.adapters.postgres.usage import PostgresUsageBook
+from polyagent.domain.caps import Caps
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
 from polyagent.ports.journal import Journal
-from polyagent.ports.queue import Backlog, Queue
+from polyagent.ports.queue import Backlog, Queue, TaskBacklog, TaskQueue
 from polyagent.ports.runs import Runs
 from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
+from polyagent.ports.tasks import TaskJournal
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
 from polyagent.settings import Auth, Database, Limits
+from polyagent.settings import Queue as QueueSettings
 
 CLOSE_S = 5.0
 
@@ -51,8 +55,8 @@ class PostgresProvider(Provider):
         await engine.dispose()
 
     @provide
-    def store(self, engine: AsyncEngine) -> Store:
-        return PostgresStore(engine)
+    def store(self, engine: AsyncEngine, tasks: TaskQueue) -> Store:
+        return PostgresStore(engine, tasks)
 
     @provide
     def standing(self, pool: Pool) -> Standing:
@@ -81,8 +85,18 @@ class PostgresProvider(Provider):
         return PostgresJournal(pool, liveness, queue, user_runs=limits.user_runs)
 
     @provide
-    def upkeep(self, pool: Pool, auth: Auth) -> Upkeep:
-        return PostgresUpkeep(pool, audit_keep_days=auth.audit_keep_days)
+    def task_journal(self, pool: Pool, tasks: TaskQueue, caps: Caps) -> TaskJournal:
+        return PostgresTaskJournal(pool, tasks, caps)
+
+    @provide
+    def task_backlog(self, pool: Pool) -> TaskBacklog:
+        return PostgresTaskBacklog(pool)
+
+    @provide
+    def upkeep(self, pool: Pool, auth: Auth, queue: QueueSettings) -> Upkeep:
+        return PostgresUpkeep(
+            pool, audit_keep_days=auth.audit_keep_days, task_keep_days=queue.keep_days
+        )
 
     @provide
     def usage(self, pool: Pool) -> UsageBook:

@@ -2,24 +2,16 @@
 
 from polyagent.adapters.postgres.sql_endings import ENDINGS
 from polyagent.adapters.postgres.sql_json import SPEC_KEPT
+from polyagent.adapters.postgres.sql_liveness import is_dead
 
 # 4 how many, 5 run or NULL, 6 whether dead owners count, 7 after how many seconds a beat is stale
-_LEFT_BEHIND = """left_behind AS (
+_LEFT_BEHIND = f"""left_behind AS (
     SELECT r.id, r.owner IS NOT NULL AS is_stalled
     FROM runs r LEFT JOIN workers w ON w.id = r.owner
     WHERE r.status = 'running' AND ($5::uuid IS NULL OR r.id = $5) AND (
         r.owner IS NULL
         OR (r.owner = $1 AND r.id = $5)
-        OR ($6::boolean AND r.owner <> $1 AND (
-            w.id IS NULL
-            OR w.lease_until < now()
-            OR (w.lock_id <> 0 AND w.beat_at < now() - make_interval(secs => $7) AND NOT EXISTS (
-                SELECT FROM pg_locks l
-                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-                    AND l.classid = 7 AND l.objid = w.lock_id::oid
-                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            ))
-        ))
+        OR ($6::boolean AND r.owner <> $1 AND {is_dead("$7")})
     )
     ORDER BY r.priority DESC, r.seq LIMIT $4
     FOR NO KEY UPDATE OF r SKIP LOCKED
@@ -28,7 +20,7 @@ _LEFT_BEHIND = """left_behind AS (
     WHERE status = 'waiting' AND ready_at IS NOT NULL AND ($5::uuid IS NULL OR id = $5)
     ORDER BY priority DESC, seq LIMIT $4 - (SELECT count(*) FROM left_behind)
     FOR NO KEY UPDATE SKIP LOCKED
-)"""
+)"""  # noqa: S608  # pieces of our own, values are bound
 
 _LEFT = """
         SELECT id, false AS is_new, is_stalled,

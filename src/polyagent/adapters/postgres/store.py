@@ -14,7 +14,10 @@ from polyagent.adapters.postgres.families import PostgresFamilies
 from polyagent.adapters.postgres.identities import PostgresIdentities
 from polyagent.adapters.postgres.sessions import PostgresSessions
 from polyagent.adapters.postgres.statements import Statements
+from polyagent.adapters.postgres.tasks import PostgresTasks
 from polyagent.domain.account import Actor
+from polyagent.domain.queue import Entry
+from polyagent.ports.queue import Queue
 from polyagent.ports.store import (
     Accounts,
     Agents,
@@ -23,6 +26,7 @@ from polyagent.ports.store import (
     Families,
     Identities,
     Sessions,
+    Tasks,
     Transaction,
 )
 
@@ -37,6 +41,7 @@ class PostgresTransaction:
         audit: AuditLog,
         agents: Agents,
         sessions: Sessions,
+        tasks: Tasks,
     ) -> None:
         self.accounts = accounts
         self.families = families
@@ -45,11 +50,15 @@ class PostgresTransaction:
         self.audit = audit
         self.agents = agents
         self.sessions = sessions
+        self.tasks = tasks
 
 
 class PostgresStore:
-    def __init__(self, engine: AsyncEngine) -> None:
+    """`queue` is that of the tasks: what a transaction enqueued is offered once it is committed."""
+
+    def __init__(self, engine: AsyncEngine, queue: Queue) -> None:
         self._engine = engine
+        self._queue = queue
 
     @asynccontextmanager
     async def begin(self, actor: Actor) -> AsyncIterator[Transaction]:
@@ -57,6 +66,7 @@ class PostgresStore:
             with translated():
                 connection = await stack.enter_async_context(self._engine.connect())
             rows = (Statements(connection), actor)
+            offers: list[Entry] = []
             yield PostgresTransaction(
                 PostgresAccounts(*rows),
                 PostgresFamilies(*rows),
@@ -65,6 +75,8 @@ class PostgresStore:
                 PostgresAuditLog(*rows),
                 PostgresAgents(*rows),
                 PostgresSessions(*rows),
+                PostgresTasks(*rows, offers),
             )
             with translated():
                 await connection.commit()
+            self._queue.offer(*offers)

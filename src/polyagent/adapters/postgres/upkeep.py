@@ -10,6 +10,7 @@ KEYS = 1000
 FAMILIES = 1000
 SESSIONS = 10
 ENTRIES = 1000
+TASKS = 1000
 
 # 1 how many
 SWEEP_KEYS = """
@@ -29,6 +30,17 @@ WITH old AS (
     ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM token_families WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING 1
+)
+SELECT count(*) FROM gone
+"""
+
+# 1 how many, 2 for how many days they are kept
+SWEEP_TASKS = """
+WITH old AS (
+    SELECT id FROM tasks WHERE finished_at < now() - make_interval(days => $2)
+    ORDER BY finished_at LIMIT $1 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM tasks WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING 1
 )
 SELECT count(*) FROM gone
 """
@@ -65,9 +77,10 @@ SWEEP_AUDIT = "SELECT audit_sweep($1, $2)"
 
 
 class PostgresUpkeep:
-    def __init__(self, pool: Pool, *, audit_keep_days: int) -> None:
+    def __init__(self, pool: Pool, *, audit_keep_days: int, task_keep_days: int) -> None:
         self._pool = pool
         self._audit_kept = timedelta(days=audit_keep_days)
+        self._task_keep_days = task_keep_days
 
     async def sweep(self) -> bool:
         with translated():
@@ -75,5 +88,6 @@ class PostgresUpkeep:
             families = await self._pool.fetchval(SWEEP_FAMILIES, FAMILIES)
             sessions = await self._pool.fetchval(SWEEP_SESSIONS, SESSIONS)
             entries = await self._pool.fetchval(SWEEP_AUDIT, self._audit_kept, ENTRIES)
-        swept = (keys, families, sessions, entries)
-        return any(map(eq, swept, (KEYS, FAMILIES, SESSIONS, ENTRIES)))
+            tasks = await self._pool.fetchval(SWEEP_TASKS, TASKS, self._task_keep_days)
+        swept = (keys, families, sessions, entries, tasks)
+        return any(map(eq, swept, (KEYS, FAMILIES, SESSIONS, ENTRIES, TASKS)))

@@ -1,6 +1,7 @@
 """Redis or Valkey."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from dishka import Provider, Scope, provide
 from redis.asyncio import Redis as RedisClient
@@ -17,7 +18,7 @@ from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events, LiveLogs
 from polyagent.ports.failures import LoginFailures
 from polyagent.ports.limits import Places, Rates
-from polyagent.ports.queue import Queue
+from polyagent.ports.queue import Queue, TaskQueue
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
 from polyagent.ports.tickets import Tickets
@@ -35,11 +36,13 @@ class RedisProvider(Provider):
 
     @provide
     async def queue(self, client: RedisClient, settings: Redis) -> AsyncIterator[Queue]:
-        blocking = redis_client(settings, block_s=BLOCK_S)
-        queue = RedisQueue(client, blocking, "runs")
-        yield queue
-        await queue.close()
-        await blocking.aclose()
+        async with _queue(client, settings, "runs") as queue:
+            yield queue
+
+    @provide
+    async def tasks(self, client: RedisClient, settings: Redis) -> AsyncIterator[TaskQueue]:
+        async with _queue(client, settings, "tasks") as queue:
+            yield queue
 
     @provide
     def probe(self, client: RedisClient, clock: Clock) -> RedisProbe:
@@ -103,3 +106,11 @@ class RedisEventsProvider(Provider):
     @provide
     def signals(self, live: RedisEvents) -> Signals:
         return live
+
+
+@asynccontextmanager
+async def _queue(client: RedisClient, settings: Redis, name: str) -> AsyncIterator[RedisQueue]:
+    async with redis_client(settings, block_s=BLOCK_S) as blocking:
+        queue = RedisQueue(client, blocking, name)
+        yield queue
+        await queue.close()

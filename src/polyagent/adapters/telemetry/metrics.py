@@ -16,10 +16,12 @@ from prometheus_client.registry import Collector
 from polyagent.adapters.telemetry.processes import Processes, forget_dead
 from polyagent.adapters.telemetry.together import DIRECTORY
 from polyagent.domain.run import RunStatus
+from polyagent.domain.task import EndStatus
 from polyagent.domain.usage import Usage
 from polyagent.ports.telemetry import Figure
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+WAITED_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 300, 3600)
 FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -55,6 +57,19 @@ class PrometheusMeter:
             buckets=FIRST_TOKEN_S,
             registry=registry,
         )
+        self._tasks = Counter(
+            "polyagent_tasks",
+            "Attempts at tasks that ended; queued: to be tried again.",
+            ("kind", "status"),
+            registry=registry,
+        )
+        self._waited_s = Histogram(
+            "polyagent_task_wait_seconds",
+            "From when a task could have begun until it did.",
+            ("kind",),
+            buckets=WAITED_S,
+            registry=registry,
+        )
         self._in_use = _gauge("polyagent_in_use", "What is in use now.", registry)
         self._most = _gauge("polyagent_in_use_most", "How much of it may be.", registry)
 
@@ -69,6 +84,12 @@ class PrometheusMeter:
 
     def first_token(self, seconds: float) -> None:
         self._first_token_s.observe(seconds)
+
+    def task_started(self, kind: str, waited_s: float) -> None:
+        self._waited_s.labels(kind).observe(waited_s)
+
+    def task_ended(self, kind: str, status: EndStatus) -> None:
+        self._tasks.labels(kind, status).inc()
 
     def observe_refusal(self, limit: str) -> None:
         self._refusals.labels(limit).inc()

@@ -1,16 +1,16 @@
 """Finding runs for this process: those left behind by a scan, queued ones in their turn."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 import structlog
 
+from polyagent.adapters.worker.loops import every, waited
 from polyagent.adapters.worker.sweep import sweep
-from polyagent.domain.errors import QueueUnavailable, Unavailable
+from polyagent.domain.errors import QueueUnavailable
 from polyagent.domain.queue import Entry
 from polyagent.domain.run import Work
 from polyagent.ports.journal import Journal
@@ -60,9 +60,9 @@ class Claims:
 
     def start(self) -> None:
         loops = (
-            self._every(SCAN_S, self._left_behind),
-            self._every(SWEEP_S, self._sweep),
-            self._every(0.0, self._queued),
+            every(SCAN_S, self._closing, self._left_behind),
+            every(SWEEP_S, self._closing, self._sweep),
+            every(0.0, self._closing, self._queued),
         )
         self._loops = [asyncio.create_task(loop) for loop in loops]
 
@@ -105,18 +105,6 @@ class Claims:
                 attempt=work.run.attempt,
             )
             self._host.launch(work)
-
-    async def _every(self, pause_s: float, claim: Callable[[], Awaitable[None]]) -> None:
-        while not self._closing.is_set():
-            try:
-                await claim()
-            except Unavailable as error:
-                log.debug("worker.claim_failed", error=error.detail)
-                await _waited(self._closing, SCAN_S)
-            except Exception:
-                log.exception("worker.claim_died")
-                await _waited(self._closing, SCAN_S)
-            await _waited(self._closing, pause_s)
 
     async def _left_behind(self) -> None:
         if self._places > 0:
@@ -176,11 +164,5 @@ class Claims:
         return ids
 
     async def _until_woken(self) -> None:
-        await _waited(self._woken, SCAN_S)
+        await waited(self._woken, SCAN_S)
         self._woken.clear()
-
-
-async def _waited(event: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

@@ -1,7 +1,7 @@
 """Runs as tasks of this process, under a lease that it renews twice a second."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from uuid import UUID
@@ -65,6 +65,7 @@ class LocalExecutor:
         self._leased = asyncio.Event()
         self._term = 0
         self._draining = False
+        self._on_beat: list[Callable[[Beat], None]] = []
         self._claims = Claims(self, journal, queue, backlog)
         signals.on_cancelled(self._cancel_here)
 
@@ -87,6 +88,14 @@ class LocalExecutor:
         """Wait for the first lease: what is admitted here before it is queued."""
         await self._leased.wait()
 
+    def on_beat(self, listener: Callable[[Beat], None]) -> None:
+        """Have `listener` called with what the database says to each beat."""
+        self._on_beat.append(listener)
+
+    async def may_judge(self) -> bool:
+        """Say whether this process may declare others dead."""
+        return await self._journal.may_judge()
+
     async def drain(self) -> None:
         """Take no more, let the steps at hand commit, hand the runs over."""
         self._draining = True
@@ -105,7 +114,7 @@ class LocalExecutor:
     @property
     def free(self) -> int:
         """How many more runs this process takes now: none while it drains, or without a lease."""
-        if self._draining or not self._holds_lease():
+        if self._draining or not self.holds_lease():
             return 0
         return self.places - len(self._handles)
 
@@ -113,12 +122,12 @@ class LocalExecutor:
     def executing(self) -> int:
         return len(self._handles)
 
-    def _holds_lease(self) -> bool:
+    def holds_lease(self) -> bool:
         return self._clock.monotonic() < self._lease_until
 
     def _held_since(self, term: int) -> bool:
         """Say whether the lease never ran out since `term`: while it had, a run may have been taken over."""
-        return term == self._term and self._holds_lease()
+        return term == self._term and self.holds_lease()
 
     @asynccontextmanager
     async def admitting(self, run_id: UUID, user_id: UUID) -> AsyncIterator[UUID | None]:
@@ -194,9 +203,11 @@ class LocalExecutor:
             try:
                 async with asyncio.timeout(LEASE_S):
                     beat = await self._journal.beat(self.worker_id)
-                self._term += not self._holds_lease()
+                self._term += not self.holds_lease()
                 self._lease_until = began + LEASE_S
                 self._leased.set()
+                for listener in self._on_beat:
+                    listener(beat)
                 await self._reconcile(beat)
             except (Unavailable, TimeoutError) as error:
                 log.warning("worker.beat_failed", error=str(error))

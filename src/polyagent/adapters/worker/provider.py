@@ -4,15 +4,20 @@ from dishka import Provider, Scope, provide
 
 from polyagent.adapters.worker.executor import FAREWELL_S, LocalExecutor
 from polyagent.adapters.worker.housekeeper import Housekeeper
+from polyagent.adapters.worker.tasks.runner import TaskRunner
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
 from polyagent.ports.executor import Executor
 from polyagent.ports.journal import Journal
+from polyagent.ports.kinds import Kinds
 from polyagent.ports.limits import Places
-from polyagent.ports.queue import Backlog, Queue
+from polyagent.ports.queue import Backlog, Queue, TaskBacklog, TaskQueue
 from polyagent.ports.signals import Signals
+from polyagent.ports.tasks import TaskJournal
+from polyagent.ports.telemetry import Meter
 from polyagent.ports.upkeep import Upkeep
 from polyagent.settings import Limits, Server
+from polyagent.settings import Queue as QueueSettings
 from polyagent.usecases.execute_run import ExecuteRun
 
 
@@ -50,6 +55,20 @@ class WorkerProvider(Provider):
     @provide
     def executor(self, local: LocalExecutor) -> Executor:
         return local
+
+    @provide
+    def task_runner(
+        self,
+        journal: TaskJournal,
+        queue: TaskQueue,
+        backlog: TaskBacklog,
+        kinds: Kinds,
+        host: LocalExecutor,
+        signals: Signals,
+        meter: Meter,
+        settings: QueueSettings,
+    ) -> TaskRunner:
+        return TaskRunner(journal, queue, backlog, kinds, host, signals, meter, settings)
 
     @provide
     def housekeeper(self, upkeep: Upkeep, clock: Clock) -> Housekeeper:

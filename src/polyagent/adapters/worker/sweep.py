@@ -14,7 +14,8 @@ async def sweep(queue: Queue, backlog: Backlog) -> None:
     after = walk.after
     while True:
         entries, after = await backlog.page(after, PAGE)
-        await queue.put(entries, head=not walk.is_rebuild)
+        due = [entry for entry in entries if walk.is_rebuild or entry.delay_s <= 0]
+        await queue.put(due, head=not walk.is_rebuild)
         if after == 0 or not walk.is_rebuild:
             break
     if after != walk.after:

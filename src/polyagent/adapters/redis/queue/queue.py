@@ -41,21 +41,22 @@ class RedisQueue:
         self._put = _script(client, "put")
         self._take = _script(client, "take")
         self._sweep = _script(client, "sweep")
-        self._offered: list[Entry] = []
+        self._offered: dict[bool, list[Entry]] = {True: [], False: []}
         self._sending: asyncio.Task[None] | None = None
 
-    def offer(self, *entries: Entry) -> None:
-        self._offered += entries
-        if self._offered and (self._sending is None or self._sending.done()):
+    def offer(self, *entries: Entry, head: bool = False) -> None:
+        self._offered[head] += entries
+        if entries and (self._sending is None or self._sending.done()):
             self._sending = asyncio.create_task(self._send())
 
     async def _send(self) -> None:
-        while self._offered:
-            entries, self._offered = self._offered, []
-            try:
-                await self.put(entries)
-            except QueueUnavailable as error:
-                log.debug("queue.offer_failed", entries=len(entries), error=error.detail)
+        while any(self._offered.values()):
+            offered, self._offered = self._offered, {True: [], False: []}
+            for head, entries in offered.items():
+                try:
+                    await self.put(entries, head=head)
+                except QueueUnavailable as error:
+                    log.debug("queue.offer_failed", entries=len(entries), error=error.detail)
 
     async def close(self) -> None:
         """Wait until what was offered is put."""

@@ -3,9 +3,10 @@
 local BATCH = 1000
 local wanted = tonumber(ARGV[1])
 local now = now_ms()
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, BATCH)) do
-  redis.call('ZREM', later, member)
-  enter(member, false)
+local over = redis.call('ZRANGEBYSCORE', later, '-inf', now + 0.5, 'WITHSCORES', 'LIMIT', 0, BATCH)
+for i = 1, #over, 2 do
+  redis.call('ZREM', later, over[i])
+  enter(over[i], tonumber(over[i + 1]) % 1 > 0)
 end
 
 local members, lanes, last_pass = {}, {}, nil
@@ -57,5 +58,5 @@ for _, of in ipairs(lanes) do
 end
 
 local due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')
-table.insert(members, 1, #due > 0 and math.max(0, tonumber(due[2]) - now) or -1)
+table.insert(members, 1, #due > 0 and math.max(0, math.ceil(tonumber(due[2]) - now)) or -1)
 return members

@@ -1,0 +1,129 @@
+"""Statements of tasks as those who ask for them see them; named parameters, for SQLAlchemy's `text`."""
+
+STATUS = """CASE
+        WHEN t.status = 'parked' THEN 'queued'
+        WHEN t.status = 'queued' AND t.due_at > now() THEN
+            CASE WHEN t.attempt = t.spared THEN 'scheduled' ELSE 'retrying' END
+        ELSE t.status
+    END"""
+
+TASK = f"""json_build_object(
+    'id', t.id, 'workspace_id', t.workspace_id, 'user_id', t.user_id, 'end_user', t.end_user,
+    'kind', t.kind, 'status', {STATUS}, 'priority', t.priority, 'payload', t.payload,
+    'unique_key', t.unique_key, 'max_attempts', t.max_attempts, 'timeout_s', t.timeout_s,
+    'progress', t.progress, 'result', t.result, 'error', t.error,
+    'attempts', (
+        SELECT coalesce(json_agg(a ORDER BY a.number), '[]') FROM (
+            SELECT number, started_at, finished_at, error
+            FROM task_attempts WHERE task_id = t.id
+            UNION ALL
+            SELECT t.attempt, t.claimed_at, t.finished_at, t.error
+            WHERE t.claimed_at IS NOT NULL AND NOT EXISTS (
+                SELECT FROM task_attempts WHERE task_id = t.id AND number = t.attempt
+            )
+        ) a
+    ),
+    'next_attempt_at', CASE WHEN t.status IN ('queued', 'parked') THEN t.due_at END,
+    'metadata', t.metadata, 'created_at', t.created_at, 'finished_at', t.finished_at
+)::text AS task"""  # noqa: S608  # pieces of our own
+
+# its place in the queue, for when the transaction is committed
+ENTRY = """queue_entry(t.id, t.priority, t.user_id, t.end_user)::text AS entry,
+    greatest(extract(epoch FROM t.due_at - now()), 0)::float8 AS delay_s"""
+
+ADD = """
+WITH t AS (
+    INSERT INTO tasks (
+        id, workspace_id, user_id, end_user, kind, payload, priority, max_attempts, timeout_s,
+        unique_key, due_at, metadata, traceparent
+    )
+    SELECT n.id, :workspace_id, n.user_id, n.end_user, n.kind, n.payload, n.priority,
+        n.max_attempts, n.timeout_s, n.unique_key, coalesce(n.due_at, now()), n.metadata,
+        n.traceparent
+    FROM ROWS FROM (json_to_recordset(CAST(:tasks AS json)) AS (
+        id uuid, user_id uuid, end_user text, kind text, payload json, priority smallint,
+        max_attempts integer, timeout_s float8, unique_key text, due_at timestamptz,
+        metadata jsonb, traceparent text
+    )) WITH ORDINALITY AS n(
+        id, user_id, end_user, kind, payload, priority, max_attempts, timeout_s, unique_key,
+        due_at, metadata, traceparent, place
+    )
+    ORDER BY n.place
+    ON CONFLICT (workspace_id, user_id, coalesce(end_user, ''), unique_key)
+        WHERE unique_key IS NOT NULL AND status IN ('queued', 'parked', 'running')
+        DO NOTHING
+    RETURNING *
+)
+SELECT t.id, t.created_at, t.due_at, t.due_at > now() AS is_later,
+    extract(epoch FROM t.due_at - now())::float8 AS delay_s,
+    u.settings @> '{"application": true}' AS is_application
+FROM t LEFT JOIN users u ON u.id = t.user_id
+"""
+
+WAITING = "SELECT tasks_waiting_of(:user_id) AS count"
+
+LIVE_UNDER = f"""
+SELECT {TASK} FROM tasks t
+WHERE t.workspace_id = :workspace_id AND t.user_id = :user_id
+    AND coalesce(t.end_user, '') = coalesce(CAST(:end_user AS text), '')
+    AND t.unique_key = :unique_key AND t.status IN ('queued', 'parked', 'running')
+"""  # noqa: S608  # pieces of our own, values are bound
+
+VISIBLE = "t.workspace_id = :workspace_id AND (:is_admin OR t.user_id = :user_id)"
+
+GET = f"SELECT {TASK} FROM tasks t WHERE {VISIBLE} AND t.id = :id"  # noqa: S608
+
+_LIST = f"""
+SELECT t.id, {TASK} FROM tasks t
+WHERE {VISIBLE}
+    AND (CAST(:status AS text) IS NULL OR {STATUS} = :status)
+    AND (CAST(:kind AS text) IS NULL OR t.kind = :kind)
+    AND (CAST(:end_user AS text) IS NULL OR t.end_user = :end_user)
+    AND (CAST(:behind AS uuid) IS NULL OR t.id %s :behind)
+ORDER BY t.id %s LIMIT :limit
+"""  # noqa: S608  # pieces of our own, values are bound
+LIST = {"desc": _LIST % ("<", "DESC"), "asc": _LIST % (">", "ASC")}
+
+CANCEL = f"""
+WITH t AS (
+    UPDATE tasks t SET
+        cancel_at = coalesce(t.cancel_at, now()),
+        status = CASE WHEN t.status = 'running' THEN 'running' ELSE 'cancelled' END,
+        error = CASE WHEN t.status = 'running' THEN t.error ELSE CAST(:error AS jsonb) END,
+        finished_at = CASE WHEN t.status = 'running' THEN NULL ELSE now() END
+    WHERE {VISIBLE} AND t.id = :id AND t.status IN ('queued', 'parked', 'running')
+    RETURNING *
+)
+SELECT t.status = 'running' AS is_running, {TASK} FROM t
+"""  # noqa: S608  # pieces of our own, values are bound
+
+RETRY = f"""
+WITH kept AS (
+    INSERT INTO task_attempts (task_id, number, started_at, finished_at, error)
+    SELECT t.id, t.attempt, t.claimed_at, t.finished_at, t.error FROM tasks t
+    WHERE {VISIBLE} AND t.id = :id AND t.status = 'dead' AND t.claimed_at IS NOT NULL
+    ON CONFLICT DO NOTHING
+    RETURNING number, started_at, finished_at, error
+), t AS (
+    UPDATE tasks t SET
+        status = 'queued', due_at = now(), spared = t.attempt, cut_short = false,
+        claimed_at = NULL, finished_at = NULL, error = NULL, progress = NULL
+    WHERE {VISIBLE} AND t.id = :id AND t.status = 'dead'
+    RETURNING *
+)
+SELECT t.id, {ENTRY} FROM t
+"""  # noqa: S608  # pieces of our own, values are bound
+
+STATS = f"""
+SELECT s.kind, s.status, count(*) AS count, sum(s.attempt) AS attempts, avg(s.run_s) AS mean_run_s
+FROM (
+    SELECT t.kind, {STATUS} AS status, t.attempt,
+        CASE WHEN t.status IN ('succeeded', 'dead')
+            THEN extract(epoch FROM t.finished_at - t.claimed_at)::float8 END AS run_s
+    FROM tasks t
+    WHERE {VISIBLE}
+        AND (CAST(:since AS timestamptz) IS NULL OR t.created_at >= :since)
+        AND (CAST(:until AS timestamptz) IS NULL OR t.created_at < :until)
+) s
+GROUP BY s.kind, s.status ORDER BY s.kind, s.status
+"""  # noqa: S608  # pieces of our own, values are bound

@@ -1,0 +1,1 @@
+"""Doing tasks in this process: attempts at them, and the loops around."""

@@ -1,0 +1,118 @@
+"""Tasks: enqueued, read, listed, cancelled, tried again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from polyagent.domain.account import Actor
+from polyagent.domain.errors import Fault, PolyAgentError
+from polyagent.domain.ids import new_id
+from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.task import (
+    NewTask,
+    Task,
+    TaskDefaults,
+    TaskStats,
+    TaskStatus,
+    TaskToQueue,
+)
+from polyagent.ports.clock import Clock
+from polyagent.ports.kinds import Kind, Kinds
+from polyagent.ports.signals import Signals
+from polyagent.ports.store import Store
+
+
+class ManageTasks:
+    def __init__(
+        self, store: Store, kinds: Kinds, clock: Clock, signals: Signals, defaults: TaskDefaults
+    ) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._clock = clock
+        self._signals = signals
+        self._defaults = defaults
+
+    async def create(self, actor: Actor, new: NewTask) -> tuple[Task, bool]:
+        """Return the task, and whether it is new: a live one may have its `unique_key`.
+
+        Raises `KindUnknown`, what its kind finds wrong with the payload, and `TooManyOpen`.
+        """
+        actor.require("tasks:write")
+        kind = self._kinds.get(new.kind)
+        _check(kind, actor, new.payload)
+        asked = self._to_queue(actor, new, kind)
+        async with self._store.begin(actor) as tx:
+            (task,) = await tx.tasks.add([asked], most=self._defaults.queued_tasks)
+        return task, task.id == asked.id
+
+    def _to_queue(self, actor: Actor, new: NewTask, kind: Kind) -> TaskToQueue:
+        given = (new.max_attempts, kind.max_attempts, self._defaults.max_attempts)
+        limits_s = (new.timeout_s, kind.timeout_s, self._defaults.timeout_s)
+        is_later = new.run_at is not None or new.delay_s is not None
+        return TaskToQueue(
+            id=new_id(),
+            user_id=actor.user_id,
+            kind=new.kind,
+            payload=new.payload,
+            end_user=new.end_user,
+            priority=new.priority,
+            max_attempts=next(n for n in given if n is not None),
+            timeout_s=next(s for s in limits_s if s is not None),
+            due_at=new.due_at(self._clock.now()) if is_later else None,
+            unique_key=new.unique_key,
+            metadata=new.metadata,
+        )
+
+    async def get(self, actor: Actor, task_id: UUID) -> Task:
+        """Raises `NotFound`."""
+        actor.require("tasks:read")
+        async with self._store.begin(actor) as tx:
+            return await tx.tasks.get(task_id)
+
+    async def list(
+        self,
+        actor: Actor,
+        page: PageAsk,
+        *,
+        status: TaskStatus | None = None,
+        kind: str | None = None,
+        end_user: str | None = None,
+    ) -> Page[Task]:
+        actor.require("tasks:read")
+        async with self._store.begin(actor) as tx:
+            return await tx.tasks.list(page, status=status, kind=kind, end_user=end_user)
+
+    async def cancel(self, actor: Actor, task_id: UUID) -> Task:
+        """Raises `TaskFinished`, `NotFound`."""
+        actor.require("tasks:write")
+        async with self._store.begin(actor) as tx:
+            task = await tx.tasks.cancel(task_id)
+        if task.status == "running":
+            self._signals.cancelled(task_id)
+        return task
+
+    async def retry(self, actor: Actor, task_id: UUID) -> Task:
+        """Try a dead task again. Raises `TaskFinished`, `NotFound`, `Conflict`."""
+        actor.require("tasks:write")
+        async with self._store.begin(actor) as tx:
+            return await tx.tasks.retry(task_id)
+
+    async def stats(
+        self, actor: Actor, since: datetime | None, until: datetime | None
+    ) -> Sequence[TaskStats]:
+        actor.require("tasks:read")
+        async with self._store.begin(actor) as tx:
+            return await tx.tasks.stats(since, until)
+
+
+def _check(kind: Kind, actor: Actor, payload: dict[str, Any]) -> None:
+    """Let the kind look at the payload; what it points at is in the body of the request then."""
+    try:
+        kind.check(actor, payload)
+    except PolyAgentError as error:
+        error.faults = tuple(
+            Fault(f"#/payload{fault.pointer.removeprefix('#')}", fault.detail)
+            for fault in error.faults
+        )
+        raise
