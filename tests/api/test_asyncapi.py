@@ -5,7 +5,8 @@ import msgspec
 import pytest
 
 from polyagent.adapters.http.asyncapi.document import CHANNELS, CLOSING, asyncapi
-from polyagent.adapters.http.asyncapi.messages import CLIENT, EVENTS, REPLIES, tags
+from polyagent.adapters.http.asyncapi.messages import CLIENT, REPLIES, tags
+from polyagent.adapters.http.openapi.components import EVENTS
 from polyagent.adapters.http.socket import frames
 from polyagent.adapters.http.socket.connection import Close
 from polyagent.domain.errors import PolyAgentError

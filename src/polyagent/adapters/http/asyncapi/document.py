@@ -9,13 +9,13 @@ import msgspec
 from polyagent import __version__
 from polyagent.adapters.http.asyncapi.messages import (
     CLIENT,
-    EVENTS,
     REPLIES,
     messages,
     schemas,
     tag,
     tags,
 )
+from polyagent.adapters.http.openapi.components import EVENTS
 from polyagent.adapters.http.socket.connection import MAX_FRAME_BYTES, Close
 from polyagent.adapters.http.socket.credentials import PROTOCOL
 

@@ -4,11 +4,13 @@ The schemas are of draft 7, which is AsyncAPI's own: https://www.asyncapi.com/do
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
 from polyagent.adapters.http.asyncapi import examples
+from polyagent.adapters.http.openapi.components import EVENTS, components
+from polyagent.adapters.http.openapi.tidy import SCHEMAS, Schema, references, tidied
 from polyagent.adapters.http.socket.frames import (
     Auth,
     Cancel,
@@ -21,11 +23,8 @@ from polyagent.adapters.http.socket.frames import (
     Unwatch,
     Watch,
 )
-from polyagent.domain.event import Event, EventBody
 
-SCHEMAS = "#/components/schemas/"
 CLIENT: tuple[type[msgspec.Struct], ...] = (Chat, Watch, Unwatch, Cancel, Auth, Ping)
-EVENTS: tuple[type[msgspec.Struct], ...] = get_args(EventBody)
 REPLIES: tuple[type[msgspec.Struct], ...] = (Ok, Error, Pong)
 
 SUMMARIES = {
@@ -39,10 +38,7 @@ SUMMARIES = {
     "error": "What was sent could not be done; the socket stays open",
     "pong": "An answer to `ping`, or a sign of life while a run is silent",
 }
-_TRUNCATED = {
-    "type": "boolean",
-    "description": "Its longest texts were cut: the whole is in the session's messages.",
-}
+_STREAM = {"enum": [True, None], "description": "A socket streams always."}
 
 
 def tag(kind: type[msgspec.Struct]) -> str:
@@ -72,35 +68,33 @@ def _message(kind: type[msgspec.Struct], example: Mapping[str, Any]) -> dict[str
 
 
 def schemas() -> dict[str, Any]:
-    kinds = (*CLIENT, *EVENTS, *REPLIES, Event, Reply)
-    _, found = msgspec.json.schema_components(kinds, ref_template=SCHEMAS + "{name}")
-    envelope, reply = found.pop("Event"), found.pop("Reply")
-    for kind in EVENTS:
-        found[kind.__name__] = _told(kind, found[kind.__name__], envelope, reply)
-    found["Chat"]["properties"]["stream"] = {"enum": [True, None], "description": "Always streamed"}
-    plain: dict[str, Any] = _without_discriminators(found)
-    return plain
+    """Return those that messages lead to; what they share with the OpenAPI document is named as there."""
+    shared = components()
+    _, own = msgspec.json.schema_components(
+        (*CLIENT[1:], *REPLIES, Reply), ref_template=SCHEMAS + "{name}"
+    )
+    own = {name: tidied(schema) for name, schema in own.items()}
+    reply = own.pop("Reply")["properties"]
+    told = {kind.__name__: _replying(shared[kind.__name__], reply) for kind in EVENTS}
+    found = {**shared, **told, **own, "Chat": _chat(shared["Ask"], own["Ping"]["properties"]["id"])}
+    names = _reached({kind.__name__ for kind in (*CLIENT, *EVENTS, *REPLIES)}, found)
+    return {name: _without_discriminators(found[name]) for name in sorted(names)}
 
 
-def _told(
-    kind: type[msgspec.Struct],
-    body: dict[str, Any],
-    envelope: Mapping[str, Any],
-    reply: Mapping[str, Any],
-) -> dict[str, Any]:
-    """An event is its envelope and its body in one object; the first of a chat says to which it belongs."""
-    around = {name: field for name, field in envelope["properties"].items() if name != "body"}
-    own = body["required"] if kind.__struct_config__.omit_defaults else list(body["properties"])
-    return {
-        **body,
-        "properties": {
-            **around,
-            **body["properties"],
-            "truncated": _TRUNCATED,
-            **reply["properties"],
-        },
-        "required": [*around, *own],
-    }
+def _replying(event: Schema, reply: Schema) -> Schema:
+    """The first event of a chat says to which it belongs."""
+    return {**event, "properties": {**event["properties"], **reply}}
+
+
+def _chat(ask: Schema, frame_id: Schema) -> Schema:
+    fields = {"type": {"const": "chat"}, "id": frame_id, **ask["properties"], "stream": _STREAM}
+    return {**ask, "properties": fields, "required": ["type", *ask["required"]]}
+
+
+def _reached(names: set[str], found: dict[str, Schema]) -> set[str]:
+    while more := set().union(*(references(found[name]) for name in names)) - names:
+        names = names | more
+    return names
 
 
 def _without_discriminators(schema: Any) -> Any:
