@@ -21,7 +21,7 @@ from tests.e2e.server import eventually
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MISSING = "no Chromium here: `apt-get install chromium`, or name one in POLYAGENT_BROWSER"
-LIMIT_S = 60
+LIMIT_S = 180
 
 
 def found() -> str | None:
