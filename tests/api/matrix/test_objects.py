@@ -262,7 +262,7 @@ async def test_a_key_that_somebody_else_used_is_as_good_as_new(
         assert again.headers.get("idempotent-replayed") == "true", (name, again.body)
         assert mine.status in operation.good, (name, mine.body)
         assert "idempotent-replayed" not in mine.headers, name
-        assert mine.body != theirs.body, name
+        assert name == "execute_tool" or mine.body != theirs.body, name  # one clock for both
 
 
 async def test_another_runs_key_leads_nobody_to_it(place: Town, document: Document) -> None:
