@@ -51,6 +51,13 @@ Origin = Annotated[
         description="an origin as browsers write it: https://app.example.com",
     ),
 ]
+Address = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:/\s@,*\[\]]+):[0-9]{1,5}$",
+        description="host:port: 127.0.0.1:9464",
+    ),
+]
 Network = Annotated[
     str, Meta(pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", description="a network: 10.0.0.0/8")
 ]
@@ -249,6 +256,7 @@ class Limits(Section, frozen=True):
 
 class Telemetry(Section, frozen=True):
     access_log: bool = True
+    worker_metrics: Address | None = None
 
 
 class Settings(Section, frozen=True):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -90,3 +91,31 @@ def test_a_run_is_cancelled_from_another_process(
     assert [answer.status_code, again.status_code] == [202, 202]
     assert events[-1]["type"] == "run.cancelled"
     assert events[-2]["message"]["incomplete"]
+
+
+def test_a_worker_of_its_own_tells_its_metrics(up: Up) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "polyagent", "worker"],
+        env=up.environ | {"POLYAGENT_TELEMETRY__WORKER_METRICS": address},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    told: list[str] = []
+
+    def is_told() -> bool:
+        assert process.poll() is None
+        with suppress(httpx.TransportError):
+            told.append(httpx.get(f"http://{address}/metrics", trust_env=False).text)
+        return bool(told) and 'polyagent_in_use{what="runs"}' in told[-1]
+
+    try:
+        eventually("the worker tells its metrics", is_told, 120)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+    assert process.returncode == 0
+    assert "process_resident_memory_bytes" in told[-1]

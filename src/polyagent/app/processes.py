@@ -199,12 +199,13 @@ def worker(settings: Settings) -> int:
 async def _work(settings: Settings) -> None:
     from polyagent.app.library import container
     from polyagent.app.running import working
+    from polyagent.app.watching import told
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     use_cases = container(settings)
-    async with _until_closed(use_cases, working(use_cases)):
+    async with told(use_cases, settings), _until_closed(use_cases, working(use_cases)):
         await stop.wait()
 
 
