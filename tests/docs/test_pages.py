@@ -21,6 +21,7 @@ RUN_PAGES = [
     "docs/accounts.md",
     "docs/openai.md",
     "docs/streaming.md",
+    "docs/operations.md",
 ]
 PAGES = [
     *RUN_PAGES,
