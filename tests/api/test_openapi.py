@@ -161,8 +161,11 @@ async def test_the_docs_contact_no_other_host(house: House) -> None:
     files = re.findall(rb'(?:src|href)="(/docs/[^"]+)"', page.body)
     assert not HOSTS.search(page.body)
     assert b"<script>" not in page.body
+    assert b" style=" not in page.body
     assert "script-src 'self';" in page.headers["content-security-policy"]
-    assert len(files) == 3
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert len(files) == 4
     for file in files:
         answer = await house.nobody.get(file.decode())
         assert answer.status == 200

@@ -7,7 +7,8 @@ Errors are problems (RFC 9457) with a stable `code`; `/problems/<code>` says wha
 
 Lists come in pages: `next_cursor` of one, and its header `Link` with `rel="next"` (RFC 8288), lead to the
 next. Answers and events may have fields, and streams may have types of events, that are not described
-here: ignore what you do not know. Requests with fields that are not described here are refused.
+here: ignore what you do not know. Requests with fields that are not described here are refused, but
+for those of the OpenAI protocol.
 """
 
 TAGS = {

@@ -31,15 +31,20 @@ async function tokens(credentials) {
   return answer;
 }
 
+function authorise(token) {
+  ui.preauthorizeApiKey(SCHEME, token);
+  ui.authActions.persistAuthorizationIfNeeded();
+}
+
 async function logIn() {
   const given = new FormData(form);
   if (given.get("token")) {
-    ui.preauthorizeApiKey(SCHEME, given.get("token").trim());
+    authorise(given.get("token").trim());
     tell("Requests of this page have your token.");
   } else {
     const username = given.get("username").trim();
     const found = await tokens({ username, password: given.get("password") });
-    ui.preauthorizeApiKey(SCHEME, found.access_token);
+    authorise(found.access_token);
     tell(`You are logged in as ${username}, for ${Math.round(found.expires_in / 60)} minutes.`);
   }
   form.reset();
@@ -51,6 +56,8 @@ form.addEventListener("submit", (event) => {
 });
 
 document.getElementById("logout").addEventListener("click", () => {
-  ui.authActions.logoutWithPersistOption([SCHEME]);
+  if (ui.authSelectors.authorized()?.has(SCHEME)) {
+    ui.authActions.logoutWithPersistOption([SCHEME]);
+  }
   tell("The page has forgotten your token.");
 });
