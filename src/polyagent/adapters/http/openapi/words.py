@@ -50,8 +50,8 @@ _ROLE = (
 FIELDS = {
     "Answer.status": _STATUS,
     "Run.status": _STATUS,
-    "Run.attempt": "How many processes have begun to work on it.",
-    "Run.step": "How many model calls it has made.",
+    "Run.attempt": "Grows when another process takes it over, or a step is tried again.",
+    "Run.step": "How many steps are done; each is a model call and the calls of tools that it led to.",
     "Session.status": "`running`: one of its runs is. `waiting`: an approval is pending.",
     "NewAgent.in_doubt": _IN_DOUBT,
     "Agent.in_doubt": _IN_DOUBT,
@@ -60,7 +60,6 @@ FIELDS = {
     "NewAgent.visibility": _VISIBILITY,
     "Agent.visibility": _VISIBILITY,
     "NewAgent.approval": "By the name of a tool: when a person is asked before it is called.",
-    "NewAgent.type": "`general`, `code` and `research` agents begin with instructions of their kind.",
     "Ask.agent_type": "One of the workspace's built-in agents; `general` where no agent is named.",
     "Ask.policy": "Where the session has a run: `enqueue` waits for its end, `reject` answers 409.",
     "Ask.priority": "Of runs that wait for a worker, those with a higher one go first.",
