@@ -137,6 +137,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(python=HERE)
+def fuzz(session: nox.Session) -> None:
+    """Ask a real server what its OpenAPI document allows and what not, and its socket; -- --seed N repeats one."""
+    sync(session, "dev", "local", "fuzz")
+    session.run("python", "-m", "tests.fuzz", *session.posargs)
+
+
+@nox.session(python=HERE)
 def clients(session: nox.Session) -> None:
     """Try the newest clients of the OpenAI protocol that registries have; arguments go to `python -m tests.clients`."""
     sync(session, "dev")

@@ -69,3 +69,25 @@ async def test_a_socket_that_is_refused_has_them_too() -> None:
     assert {name: headers.get(name) for name in ALWAYS} == ALWAYS
     assert headers["cache-control"] == "no-store"
     assert len(headers["x-request-id"]) == 36
+
+
+@pytest.mark.parametrize("method", ["TRACE", "TRACK", "CONNECT", "BREW"])
+async def test_trace_and_methods_that_are_none_are_refused(house: House, method: str) -> None:
+    answer = await house.ann.request(method, "/api/v1/agents")
+
+    answer.as_problem(405, "method_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "told"),
+    [
+        ("/docs", "*/*", "text/html; charset=utf-8"),
+        ("/problems/not_found", "text/html", "text/html; charset=utf-8"),
+        ("/api/v1/agents", "*/*", "application/json"),
+        ("/nowhere", "*/*", "application/problem+json"),
+    ],
+)
+async def test_answers_say_what_they_are(house: House, path: str, accept: str, told: str) -> None:
+    answer = await house.ann.get(path, accept=accept)
+
+    assert answer.headers["content-type"] == told

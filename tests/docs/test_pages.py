@@ -37,6 +37,8 @@ PAGES = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/benchmarks.md",
+    "docs/security/README.md",
+    "docs/security/asvs.md",
 ]
 MAKE_TARGETS = {
     *("deps", "fmt", "lint", "test", "test-coverage", "build"),

@@ -10,7 +10,10 @@ from polyagent.adapters.http.edge.origins import Headers
 from polyagent.adapters.http.rates import rate_headers
 
 # Nothing of ours is a page, but for those that bring a policy of their own
-CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox")
+CSP = (
+    b"content-security-policy",
+    b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox",
+)
 STANDARD: Headers = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
