@@ -14,7 +14,7 @@ PEOPLE = 60
 PASSWORD = "correct horse battery staple"  # noqa: S105  # of nobody
 PATH = "/api/v1/tools/calculator"
 SETTINGS = {"POLYAGENT_LIMITS__FAILED_LOGINS": "1000000"}
-NEW_KEY = {"name": "bench", "scopes": ["chat", "tools:execute"]}
+NEW_KEY = {"name": "bench", "scopes": ["chat", "agents:read"]}
 COLUMNS = ("", "of them", "p50 ms", "p90 ms")
 
 Row = tuple[str | float, ...]

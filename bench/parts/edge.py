@@ -10,7 +10,7 @@ from bench.table import show
 
 AT_ONCE = 16
 PATH = "/api/v1/tools/calculator"
-NEW_KEY = {"name": "bench", "scopes": ["chat", "tools:execute"]}
+NEW_KEY = {"name": "bench", "scopes": ["chat", "agents:read"]}
 COLUMNS = ("request", "req/s", "p50 ms", "p99 ms", "CPU us", "more us", "errors")
 
 Row = tuple[str | float, ...]
