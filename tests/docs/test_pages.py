@@ -39,6 +39,7 @@ PAGES = [
     "docs/benchmarks.md",
     "docs/security/README.md",
     "docs/security/asvs.md",
+    "docs/overload.md",
 ]
 MAKE_TARGETS = {
     *("deps", "fmt", "lint", "test", "test-coverage", "build"),
