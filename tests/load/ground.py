@@ -63,7 +63,7 @@ def ground(here: Stage, *, gateways: int, users: int, settings: Settings) -> Ite
 
 
 def _all(settings: Settings) -> dict[str, str]:
-    """All clients come from one address here; what a user may have open and ask is as it comes."""
+    """All clients come from one address here and are few users: of these only the runs are limited."""
     named = {f"POLYAGENT_{name.upper()}": value for name, value in settings.items()}
     return {"POLYAGENT_AUTH__ACCESS_TOKEN_S": "86400", "POLYAGENT_LIMITS__USER_RUNS": "20"} | named
 
