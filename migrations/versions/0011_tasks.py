@@ -60,7 +60,6 @@ UP = (
       WHERE unique_key IS NOT NULL AND status IN ('queued', 'parked', 'running')
     """,
     "CREATE INDEX tasks_user ON tasks (workspace_id, user_id, id DESC)",
-    "CREATE INDEX tasks_finished ON tasks (finished_at) WHERE finished_at IS NOT NULL",
     # those who enqueue at once for one user are counted one after another
     """
     CREATE FUNCTION tasks_waiting_of(asking uuid) RETURNS bigint LANGUAGE plpgsql AS $$

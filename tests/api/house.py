@@ -15,6 +15,7 @@ from polyagent.adapters.functions.provider import FunctionsProvider
 from polyagent.adapters.http.app import build
 from polyagent.adapters.http.drain import Drain
 from polyagent.adapters.jsonschema.provider import SchemasProvider
+from polyagent.adapters.kinds.provider import KindsProvider
 from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.memory.provider import (
     LiveLogsProvider,
@@ -119,6 +120,7 @@ class House:
             WebProvider(),
             SchemasProvider(),
             FunctionsProvider(),
+            KindsProvider(),
             WorkerProvider(),
             UseCaseProvider(),
             HouseProvider(self.models, self.postgres),

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from polyagent.adapters.memory.task_rows import Stored
 from polyagent.domain.account import User
 from polyagent.domain.ids import new_id
 from tests.api.client import Answer, Client
@@ -55,6 +56,13 @@ def _of_agent(body: Callable[[], Any] = lambda: None, **about: Any) -> Make:
 def _of_talk(body: Any = None) -> Make:
     async def make(town: Town, user: User) -> Ask:
         return Ask((await town.talk(user))._asdict(), body)
+
+    return make
+
+
+def _of_task(status: Stored = "queued") -> Make:
+    async def make(town: Town, user: User) -> Ask:
+        return Ask({"task_id": await town.task(user, status)})
 
     return make
 
@@ -125,6 +133,11 @@ def _new_agent() -> Any:
     return {"name": f"a-{new_id().hex}", "limits": {"max_steps": 3}, "model_settings": {}}
 
 
+def _new_task() -> Any:
+    call = {"name": "current_time", "arguments": {}}
+    return {"kind": "tool", "payload": call, "delay_s": 3600}
+
+
 REQUESTS: dict[str, Make] = {
     "log_in": _log_in,
     "register": _newcomer(),
@@ -135,6 +148,12 @@ REQUESTS: dict[str, Make] = {
     "get_metrics": _plain(),
     "get_problem": _plain(code="not_found"),
     "read_usage": _plain(),
+    "read_task_stats": _plain(),
+    "list_tasks": _plain(),
+    "create_task": _says(_new_task),
+    "get_task": _of_task(),
+    "cancel_task": _of_task(),
+    "retry_task": _of_task("dead"),
     "log_out": _plain(),
     "get_profile": _plain(),
     "update_profile": _says(lambda: {"email": _email()}),

@@ -23,6 +23,8 @@ ANYBODY = Right(None)
 CHATS = Right("viewer", "chat")
 READS_AGENTS = Right("viewer", "agents:read")
 MAKES_AGENTS = Right("member", "agents:write")
+READS_TASKS = Right("viewer", "tasks:read")
+MAKES_TASKS = Right("member", "tasks:write")
 LOGGED_IN = Right("viewer", NO_KEY)
 ENDS_LOGIN = Right("viewer", NO_KEY)
 MAKES_KEYS = Right("member", NO_KEY)
@@ -38,6 +40,12 @@ RIGHTS: dict[str, Right] = {
     "get_metrics": ANYBODY,
     "get_problem": ANYBODY,
     "read_usage": CHATS,
+    "read_task_stats": READS_TASKS,
+    "list_tasks": READS_TASKS,
+    "create_task": MAKES_TASKS,
+    "get_task": READS_TASKS,
+    "cancel_task": MAKES_TASKS,
+    "retry_task": MAKES_TASKS,
     "log_out": ENDS_LOGIN,
     "get_profile": Right("viewer", ANY_KEY),
     "update_profile": LOGGED_IN,

@@ -26,6 +26,7 @@ NOBODYS: dict[str, Callable[[], dict[str, Any]]] = {
     "session_id": lambda: {"session_id": some_id()},
     "run_id": lambda: {"run_id": some_id()},
     "user_id": lambda: {"user_id": some_id()},
+    "task_id": lambda: {"task_id": some_id()},
     "key_id": lambda: {"key_id": some_id()},
     "model_id": lambda: {"model_id": f"agent/{some_id()}"},
 }
@@ -40,6 +41,10 @@ def expected(operation: str, who: Who, whose: Whose) -> int | None:
     if operation == "delete_api_key" and who in ("viewer", "admin's chat key"):
         return 403
     if operation in ("get_user", "update_user", "delete_user") and who != "admin":
+        return 403
+    if operation in ("get_task", "cancel_task", "retry_task") and who == "admin's chat key":
+        return 403
+    if operation in ("cancel_task", "retry_task") and who == "viewer":
         return 403
     return None if whose == "own" or (who == "admin" and whose != "abroad") else 404
 

@@ -11,12 +11,14 @@ import msgspec
 from dishka import Provider, Scope
 
 from polyagent.adapters.memory.state import State
+from polyagent.adapters.memory.task_rows import Stored
 from polyagent.domain.account import Account, Actor, Role, User, UserStatus
 from polyagent.domain.agent import Agent, NewAgent, Visibility
 from polyagent.domain.api_key import MadeApiKey, Secret, prefix_of
 from polyagent.domain.chat import TextPart
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import NewRun, Spec
+from polyagent.domain.task import TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
 from polyagent.ports.clock import Clock
 from polyagent.ports.runs import Runs
@@ -181,10 +183,30 @@ class Town:
         await (await self.house.container.get(ManageRuns)).cancel(actor, new.id)
         return new.id
 
+    async def task(self, user: User, status: Stored = "queued") -> UUID:
+        """Make one that is due in years; `dead` as if it had failed."""
+        asked = TaskToQueue(
+            id=new_id(), user_id=user.id, kind="tool", payload={}, due_at=LATER, end_user="a secret"
+        )
+        async with self._store.begin(actor_of(user)) as tx:
+            await tx.tasks.add([asked], most=MANY)
+        row = self.state.tasks[asked.id]
+        self.state.tasks[asked.id] = msgspec.structs.replace(row, status=status)
+        return asked.id
+
     def snapshot(self) -> dict[str, Any]:
         """Return all that is stored, but for who asked: rows are frozen, so shallow copies do."""
         state = self.state
-        tables = ("accounts", "families", "identities", "agents", "versions", "sessions", "runs")
+        tables = (
+            "accounts",
+            "families",
+            "identities",
+            "agents",
+            "versions",
+            "sessions",
+            "runs",
+            "tasks",
+        )
         return {
             **{name: dict(getattr(state, name)) for name in (*tables, "copies", "keys", "answers")},
             **{name: set(getattr(state, name)) for name in ("deleted_agents", "deleted_sessions")},

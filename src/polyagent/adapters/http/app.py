@@ -35,6 +35,7 @@ from polyagent.adapters.http.routes.problems import ProblemController
 from polyagent.adapters.http.routes.runs import RunController
 from polyagent.adapters.http.routes.sessions import SessionController
 from polyagent.adapters.http.routes.stats import StatsController
+from polyagent.adapters.http.routes.tasks import TaskController
 from polyagent.adapters.http.routes.tickets import TicketController
 from polyagent.adapters.http.routes.tools import ToolController
 from polyagent.adapters.http.routes.users import UserController
@@ -101,6 +102,7 @@ def _routes(settings: Server) -> list[ControllerRouterHandler]:
             AgentController,
             SessionController,
             ToolController,
+            TaskController,
             TicketController,
             StatsController,
         ),

@@ -57,6 +57,7 @@ CATALOGUE: dict[str, Entry] = {
     "in_progress": Entry(
         409, "The first request under this key is at work. Ask again after `Retry-After`."
     ),
+    "task_finished": Entry(409, "The task has ended otherwise: there is nothing left to change."),
     "run_finished": Entry(409, "The run has ended: there is nothing left to change."),
     "precondition_failed": Entry(
         412, "Somebody else changed it first. Read it again, and repeat your change on that."
@@ -66,6 +67,10 @@ CATALOGUE: dict[str, Entry] = {
     "url_too_long": Entry(414, "The address is longer than 8 kB. Send long things in the body."),
     "headers_too_large": Entry(431, "The headers are larger than 32 kB in all. Send less of them."),
     "unprocessable": Entry(422, "The request is well-formed, but it cannot be done as it stands."),
+    "kind_unknown": Entry(
+        422,
+        "No process of this server knows tasks of this kind. Its operator adds kinds by `--app`.",
+    ),
     "tool_unknown": Entry(422, "GET /api/v1/tools lists the tools that there are."),
     "model_unknown": Entry(422, "The model service has no such model. Name another, or none."),
     "modality_unsupported": Entry(422, "The model does not take this kind of content."),

@@ -64,7 +64,7 @@ WITH x AS (
         finished_at = CASE WHEN x.status = 'queued' AND t.cancel_at IS NULL
             THEN NULL ELSE now() END
     FROM x
-    WHERE t.id = ANY ($1::uuid[]) AND t.id = x.id AND t.attempt = x.attempt AND {_IS} 'running'
+    WHERE t.id = x.id AND t.attempt = x.attempt AND {_IS} 'running'
     RETURNING t.*, x.delay_s
 ), kept AS (
     INSERT INTO task_attempts (task_id, number, started_at, error)

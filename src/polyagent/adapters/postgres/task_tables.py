@@ -71,7 +71,6 @@ class TaskRow(DefaultBase):
             ),
         ),
         Index("tasks_user", "workspace_id", "user_id", text("id DESC")),
-        Index("tasks_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     )
 
 

@@ -12,6 +12,7 @@ from polyagent.domain.errors import (
     FetchTimedOut,
     ImageTooLarge,
     ImageUnusable,
+    KindUnknown,
     LimitReached,
     ModalityUnsupported,
     ModelServiceBroken,
@@ -37,6 +38,7 @@ ADMISSION = (
     *(NotFound, AgentInactive, AgentGone, SessionBusy, ToolUnknown, ModelUnknown, NotSupported),
     *(*IMAGES, ModelServiceMissing),
 )
+TASK = (KindUnknown, ToolUnknown)
 COMPLETION = (
     *(NotFound, AgentInactive, ToolUnknown, ModelUnknown, NotSupported, *IMAGES),
     *(ModelServiceMissing, ModelServiceUnavailable, ModelServiceBroken, ModelServiceRefused),

@@ -45,6 +45,7 @@ def amend(operations: dict[str, Said]) -> None:
     _runs(operations["create_run"])
     _events(operations["list_run_events"])
     _completions(operations["complete_chat"])
+    _tasks(operations["create_task"])
     _texts(operations)
     tickets = operations["create_ticket"]["requestBody"]["content"][JSON]
     tickets["examples"] = TICKETS
@@ -93,6 +94,15 @@ def _runs(create: Said) -> None:
     create["responses"]["200"] = {
         **accepted,
         "description": "It was made before under this `Idempotency-Key`, and has ended",
+    }
+
+
+def _tasks(create: Said) -> None:
+    accepted = create["responses"]["202"]
+    accepted["headers"] |= referring(["Location"])
+    create["responses"]["200"] = {
+        **accepted,
+        "description": "The live task that has this `unique_key`",
     }
 
 

@@ -45,6 +45,7 @@ from polyagent.domain.chat import Ask, ForkSession, Message, PatchSession, Sessi
 from polyagent.domain.health import Health
 from polyagent.domain.page import Page
 from polyagent.domain.run import Answer, Run
+from polyagent.domain.task import NewTask, Task, TaskStats
 from polyagent.domain.ticket import NewTicket, Ticket
 from polyagent.domain.tool import Executed, ExecuteTool, Tool
 from polyagent.domain.usage import UsageReport
@@ -52,10 +53,12 @@ from polyagent.domain.usage import UsageReport
 ASKS: tuple[Any, ...] = (
     *(Login, Registration, Refresh, NewUser, PatchProfile, PutProfile, PatchUser, NewApiKey),
     *(NewTicket, NewAgent, Ask, ForkSession, PatchSession, ExecuteTool, CompletionRequest),
+    NewTask,
 )
 ANSWERS: tuple[Any, ...] = (
     *(Problem, ProblemKind, Alive, Health, Tokens, User, ApiKey, MadeApiKey, AuditEntry, Ticket),
-    *(Agent, Answer, Message, Session, Run, Executed, Tool, UsageReport),
+    *(Agent, Answer, Message, Session, Run, Executed, Tool, UsageReport, Task),
+    *(TaskStats, Page[Task], Page[TaskStats]),
     *(Page[User], Page[ApiKey], Page[AuditEntry], Page[Agent], Page[Session], Page[Message]),
     *(Page[Run], Page[Tool], CompletionResponse, ModelOffer, ModelOffers, ErrorAnswer),
 )

@@ -25,6 +25,7 @@ from polyagent.domain.event import (
 )
 from polyagent.domain.health import Component, Health
 from polyagent.domain.run import Answer, Run
+from polyagent.domain.task import Task, TaskStats
 from polyagent.domain.ticket import Ticket
 from polyagent.domain.tool import Executed, Tool
 from polyagent.domain.usage import DEFAULT_SPAN, Sums, Usage, UsageGroup, UsageReport
@@ -36,7 +37,7 @@ def _id(number: int) -> UUID:
     return UUID(f"01990000-0000-7000-8000-{number:012}")
 
 
-USER, AGENT, SESSION, RUN, MESSAGE, KEY, ENTRY = map(_id, range(1, 8))
+USER, AGENT, SESSION, RUN, MESSAGE, KEY, ENTRY, TASK = map(_id, range(1, 9))
 AT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 QUESTION, ANSWER = "What is 17 * 23?", "17 * 23 = 391."
 USAGE = Usage(input_tokens=42, output_tokens=9, total_tokens=51)
@@ -118,6 +119,7 @@ ASKED: dict[str, Any] = {
     },
     "PatchAgent": {"description": "Reckons.", "model": None},
     "Ask": {"message": QUESTION, "agent_type": "general"},
+    "NewTask": {"kind": "chat", "payload": {"message": QUESTION}, "unique_key": "nightly"},
     "ForkSession": {"message_id": MESSAGE},
     "PatchSession": {"title": "Reckoning"},
     "ExecuteTool": {"name": "calculator", "arguments": {"expression": "17 * 23"}},
@@ -180,6 +182,21 @@ TOLD: dict[str, Any] = {
         position=1,
         created_at=AT,
     ),
+    "Task": Task(
+        id=TASK,
+        workspace_id=DEFAULT_WORKSPACE,
+        user_id=USER,
+        kind="chat",
+        status="queued",
+        priority=5,
+        payload={"message": QUESTION},
+        unique_key="nightly",
+        max_attempts=3,
+        timeout_s=600,
+        next_attempt_at=AT,
+        created_at=AT,
+    ),
+    "TaskStats": TaskStats(kind="chat", status="succeeded", count=12, attempts=13, mean_run_s=4.2),
     "Tool": Tool(
         name="calculator",
         description="Reckons.",

@@ -19,6 +19,7 @@ TAGS = {
     "Audit": "What was done about access, and by whom.",
     "API keys": "For programs that act for you, within some of your rights.",
     "Agents": "Instructions, a model, tools and limits under a name.",
+    "Tasks": "What is done later, in its turn, as often as it takes.",
     "Sessions": "Conversations, with what was said in them.",
     "Tools": "What agents can call.",
     "Tickets": "Credentials for one address, where a browser can send no header.",
@@ -66,6 +67,12 @@ FIELDS = {
     "Ask.session_id": "The conversation that this goes on; without it a new one begins.",
     "Ask.end_user": "Your application's own customer: limits and lists can be told apart by it.",
     "Ask.tools": "Those of the agent's tools that this run may use.",
+    "NewTask.priority": "Of tasks that wait, those with a higher one go first; users take turns.",
+    "NewTask.unique_key": "While a task of yours with this key is live there is no other.",
+    "Task.status": (
+        "`scheduled`: not before `next_attempt_at`. `queued`: it waits for a worker. `retrying`: it failed "
+        "and is tried again at `next_attempt_at`. `dead`: it failed as often as it may."
+    ),
     "Tool.effect": _EFFECT,
     "ToolCall.effect": _EFFECT,
     "ToolCall.state": "`denied`: it was not allowed. `in_doubt`: nobody knows whether it took effect.",

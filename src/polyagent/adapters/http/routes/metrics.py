@@ -10,7 +10,7 @@ from polyagent.adapters.http.actor import authorization, bearer
 from polyagent.adapters.http.call import Call
 from polyagent.domain.errors import Unauthenticated, Unavailable
 from polyagent.domain.health import Component, Health
-from polyagent.ports.queue import Backlog
+from polyagent.ports.queue import Backlog, TaskBacklog
 from polyagent.ports.telemetry import Exposition, Figure
 from polyagent.settings import Server
 from polyagent.usecases.health import CheckHealth
@@ -34,6 +34,7 @@ class MetricsController(Controller):
         exposition: FromDishka[Exposition],
         check: FromDishka[CheckHealth],
         backlog: FromDishka[Backlog],
+        task_backlog: FromDishka[TaskBacklog],
         settings: FromDishka[Server],
     ) -> Response[bytes]:
         """Read the metrics
@@ -45,17 +46,21 @@ class MetricsController(Controller):
             token = bearer(authorization(request.headers))
             if not hmac.compare_digest(token.encode(), settings.metrics_token.encode()):
                 raise Unauthenticated("This is not the token of server.metrics_token.")
-        depth: Mapping[str, int] = {}
+        runs: Mapping[str, int] = {}
+        tasks: Mapping[str, int] = {}
         with suppress(Unavailable):
-            depth = await backlog.depth()
-        figures = _figures(await check(), depth, named=settings.metrics_token is not None)
+            runs, tasks = await backlog.depth(), await task_backlog.depth()
+        figures = _figures(await check(), runs, tasks, named=settings.metrics_token is not None)
         return Response(exposition.render(figures), media_type="text/plain; version=0.0.4")
 
 
-def _figures(health: Health, depth: Mapping[str, int], *, named: bool) -> list[Figure]:
+def _figures(
+    health: Health, runs: Mapping[str, int], tasks: Mapping[str, int], *, named: bool
+) -> list[Figure]:
     components = health.components
     return [
-        Figure("polyagent_runs_unfinished", "Runs that have not ended.", "status", depth),
+        Figure("polyagent_runs_unfinished", "Runs that have not ended.", "status", runs),
+        Figure("polyagent_tasks_unfinished", "Tasks that have not ended.", "status", tasks),
         Figure(
             "polyagent_component_up",
             "1 if it is well.",

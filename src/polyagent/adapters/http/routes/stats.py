@@ -12,8 +12,10 @@ from polyagent.adapters.http.asks.paging import linked
 from polyagent.adapters.http.asks.periods import ends_before, starts_at
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.routes.sessions import EndUser
-from polyagent.domain.page import PageAsk
+from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.task import TaskStats
 from polyagent.domain.usage import GroupBy, UsageAsk, UsageReport
+from polyagent.usecases.tasks import ManageTasks
 from polyagent.usecases.usage import ReadUsage
 
 From = Annotated[
@@ -32,6 +34,16 @@ To = Annotated[
         max_length=100,
         description="A UTC day, which counts to its end, or an RFC 3339 instant, before which it "
         "was. Default: now. At most 366 days after `from`.",
+    ),
+]
+CreatedFrom = Annotated[
+    str | None,
+    QueryParameter(name="from", max_length=100, description="Those created on this day or later."),
+]
+CreatedTo = Annotated[
+    str | None,
+    QueryParameter(
+        name="to", max_length=100, description="Those created on this day or before it."
     ),
 ]
 Grouping = Annotated[
@@ -78,6 +90,22 @@ class StatsController(Controller):
         report = await read(request.user, ask)
         period = {"from": _text(report.begin), "to": _text(report.end)}
         return linked(request, report, report.next_cursor, period)
+
+    @get("/tasks", permission="tasks:read", operation_id="read_task_stats")
+    @inject
+    async def tasks(
+        self,
+        request: Call,
+        tasks: FromDishka[ManageTasks],
+        begin: CreatedFrom = None,
+        end: CreatedTo = None,
+    ) -> Page[TaskStats]:
+        """Count tasks
+
+        Your own by kind and status; an administrator's count is of everybody's.
+        """
+        span = starts_at(begin), ends_before(end)
+        return Page(items=[*await tasks.stats(request.user, *span)])
 
 
 def _text(instant: object) -> str:
