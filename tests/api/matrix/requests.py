@@ -134,8 +134,7 @@ def _new_agent() -> Any:
 
 
 def _new_task() -> Any:
-    call = {"name": "current_time", "arguments": {}}
-    return {"kind": "tool", "payload": call, "delay_s": 3600}
+    return {"kind": "rests", "delay_s": 3600}
 
 
 REQUESTS: dict[str, Make] = {

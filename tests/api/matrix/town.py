@@ -10,8 +10,10 @@ import jwt
 import msgspec
 from dishka import Provider, Scope
 
+from polyagent.adapters.kinds.provider import KindsProvider
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import Stored
+from polyagent.app import App
 from polyagent.domain.account import Account, Actor, Role, User, UserStatus
 from polyagent.domain.agent import Agent, NewAgent, Visibility
 from polyagent.domain.api_key import MadeApiKey, Secret, prefix_of
@@ -35,6 +37,14 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2099, 1, 1, tzinfo=UTC)
 PASSWORD = "correct horse"
 MANY = 1_000_000
+
+
+own = App()
+
+
+@own.task
+async def rests() -> None:
+    """A kind of tasks that takes no further right."""
 
 
 class Talk(NamedTuple):
@@ -222,7 +232,7 @@ def actor_of(user: User) -> Actor:
 @asynccontextmanager
 async def town() -> AsyncIterator[Town]:
     embassy = Embassy()
-    async with House(settings(), _letting_in(embassy)).open() as house:
+    async with House(settings(), _letting_in(embassy), KindsProvider(own.kinds)).open() as house:
         found = Town(house, embassy)
         await found.settle()
         yield found
