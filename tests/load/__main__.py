@@ -45,6 +45,7 @@ def overloads(here: Stage, size: Size) -> list[str]:
         with ground(here, gateways=plan.gateways, users=plan.users, settings=plan.settings) as it:
             figures = overload(it, plan)
         tables.append([*verdict.rows(figures)])
+        say(f"- {plan.name}: {figures.goodput:.1f} of {figures.peak:.1f} runs/s")
         found += [
             f"{plan.name}: {what}" for what in (*verdict.broken(figures), *verdict.slowed(figures))
         ]
@@ -67,6 +68,7 @@ def readers(here: Stage, size: Size) -> list[str]:
         with ground(here, gateways=hall.gateways, users=0, settings=hall.settings) as it:
             heard = hall_of.heard(it, hall)
         tables.append([*hall_of.rows(heard)])
+        say(f"- {hall.name}: {heard.whole} of {hall.readers} saw everything")
         found += [f"{hall.name}: {what}" for what in hall_of.broken(heard)]
         found += [f"{hall.name}: {what}" for what in hall_of.slowed(heard)]
     columns = ("", *(hall.name for hall in halls(size.readers)))
