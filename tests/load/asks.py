@@ -11,7 +11,7 @@ import msgspec
 
 PATIENCE_S = 600.0
 ENDS = ("run.completed", "run.failed", "run.cancelled")
-BUSY = {"rate_limited": 429, "limited": 429, "overloaded": 503}
+BUSY = {"rate_limited": 429, "limited": 429, "overloaded": 503, "store_unavailable": 503}
 WORDS = {"message": "Say something useful."}
 COMPLETION = {
     "model": "agent/general",

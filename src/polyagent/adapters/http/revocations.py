@@ -61,14 +61,15 @@ class Revocations:
     async def _look(self, trust: Trust) -> None:
         if not self._listeners:
             return
+        asked = {claims for claims, _ in self._listeners}
         try:
-            found = await trust.look({claims for claims, _ in self._listeners})
+            found = await trust.look(asked)
         except Unavailable:
             return  # whoever was let in stays while the store is away
         except Exception:
             log.exception("revocations.look_broke")
             return
         for (claims, actor), listeners in [*self._listeners.items()]:
-            if found.get(claims) != actor:
+            if claims in asked and found.get(claims) != actor:  # others began meanwhile
                 for listener in [*listeners]:
                     listener()
