@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -182,6 +182,23 @@ async def lived_in(**server: Any) -> AsyncIterator[House]:
     settings = msgspec.structs.replace(SETTINGS, server=Server(**{"drain_s": DRAIN_S, **server}))
     async with House(settings).open() as house:
         yield house
+
+
+@asynccontextmanager
+async def in_one_task(life: AbstractAsyncContextManager[House]) -> AsyncIterator[House]:
+    """Live it in one task from beginning to end: the framework's lifespan holds cancel scopes."""
+    opened: asyncio.Queue[House] = asyncio.Queue()
+    closing = asyncio.Event()
+
+    async def live() -> None:
+        async with life as house:
+            await opened.put(house)
+            await closing.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(live())
+        yield await opened.get()
+        closing.set()
 
 
 def without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from polyagent.domain.errors import TaskGivenUp
 from polyagent.domain.ids import new_id
 from polyagent.settings import Limits, Queue
 from tests.api.client import Answer, Client
-from tests.api.house import SETTINGS, House, without
+from tests.api.house import SETTINGS, House, in_one_task, without
 
 TASKS = "/api/v1/tasks"
 STATS = "/api/v1/stats/tasks"
@@ -59,7 +59,7 @@ async def lived_in(**limits: int) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    async with lived_in() as house:
+    async with in_one_task(lived_in()) as house:
         yield house
 
 

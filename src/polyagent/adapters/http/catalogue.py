@@ -115,7 +115,23 @@ CATALOGUE: dict[str, Entry] = {
     "tool_in_doubt": Entry(
         409, "A tool may have run before a failure. Look at what it did before you ask again."
     ),
-    "cancelled": Entry(409, "The run was cancelled before it ended."),
+    "task_failed": Entry(500, "An attempt at the task failed. The server's log has the rest."),
+    "task_given_up": Entry(
+        422, "The task can never succeed as it is: change it, and enqueue anew."
+    ),
+    "task_timed_out": Entry(422, "An attempt took longer than the task's `timeout_s`: allow more."),
+    "task_poisoned": Entry(
+        500,
+        "The processes that worked on the task ended, again and again. Report it to the operator.",
+    ),
+    "in_doubt": Entry(
+        409, "The task may have taken effect before a failure. Look, and then try it again by hand."
+    ),
+    "worker_lost": Entry(503, "The process that worked on the task ended. It is tried again."),
+    "handed_back": Entry(503, "The process that worked on the task had to stop. Another goes on."),
+    "owner_gone": Entry(403, "The task's owner is gone, or may not act any more."),
+    "result_unstorable": Entry(422, "The task's result cannot be stored: let it return less."),
+    "cancelled": Entry(409, "It was cancelled before it ended."),
     "run_poisoned": Entry(500, "Three processes died with this run. Report it to the operator."),
     "run_unreadable": Entry(
         500, "Another version of the server left something that this one cannot read. Ask anew."

@@ -102,19 +102,19 @@ class MemoryTasks:
     async def retry(self, task_id: UUID) -> Task:
         row, now = self._row(task_id), self._clock.now()
         if row.status == "dead":
-            row = self._revived(row)
+            row = self._revived(row, now)
         elif not row.is_live:
             raise _finished(row)
         return row.told(now)
 
-    def _revived(self, row: TaskRow) -> TaskRow:
+    def _revived(self, row: TaskRow, now: datetime) -> TaskRow:
         if self._live_under(row) is not None:
             raise Conflict("A live task has its unique_key by now.")
         row = replace(
             row,
             attempts=row.all_attempts(),
             status="queued",
-            due_at=self._clock.now(),
+            due_at=now,
             spared=row.attempt,
             cut_short=False,
             claimed_at=None,

@@ -67,12 +67,21 @@ def serve(
 
 
 @click.command()
+@click.option("--concurrency", type=click.IntRange(1, 10_000), help="Tasks at once; 20 unless set.")
+@click.option("--kinds", metavar="A,B", help="Do tasks of these kinds only.")
 @extended
 @located
 @click.pass_context
-def worker(ctx: click.Context, place: Place) -> None:
-    """Run a worker: it executes runs and takes over those of processes that died."""
-    ctx.exit(_load(ctx)().worker(place.settings()))
+def worker(ctx: click.Context, place: Place, concurrency: int | None, kinds: str | None) -> None:
+    """Run a worker: it does tasks, executes runs and takes over those of processes that died."""
+    settings = place.settings()
+    queue = settings.queue
+    if concurrency is not None:
+        queue = msgspec.structs.replace(queue, concurrency=concurrency)
+    if kinds is not None:
+        chosen = tuple(filter(None, (kind.strip() for kind in kinds.split(","))))
+        queue = msgspec.structs.replace(queue, kinds=chosen)
+    ctx.exit(_load(ctx)().worker(msgspec.structs.replace(settings, queue=queue)))
 
 
 @click.command(hidden=True)

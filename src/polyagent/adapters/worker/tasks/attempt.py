@@ -1,9 +1,10 @@
 """One attempt at a task, as an asyncio task that a timer watches over."""
 
 import asyncio
-import io
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 from typing import Any, Literal
 
 import msgspec
@@ -138,9 +139,13 @@ class Attempt:
         return {"task_id": str(work.id), "kind": work.kind, "attempt": work.attempt}
 
     def _stack(self) -> str:
-        text = io.StringIO()
-        self._task.print_stack(file=text)
-        return text.getvalue()
+        """Return where it waits, through all that it awaits; asyncio tells only of the outermost."""
+        frames: list[tuple[FrameType, int]] = []
+        coroutine: Any = self._task.get_coro()
+        while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+            frames.append((frame, frame.f_lineno))
+            coroutine = coroutine.cr_await
+        return "".join(traceback.StackSummary.extract(iter(frames)).format())
 
 
 def _plain(result: Any) -> Any:
