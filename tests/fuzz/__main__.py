@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 from tests.e2e.server import Up
 from tests.fuzz.frames import fuzz_frames
@@ -70,7 +71,8 @@ def _fuzz(up: Up, role: str, seed: int, examples: int) -> int:
         *(word for name in LEFT_OUT for word in ("--exclude-operation-id", name)),
     ]
     print(f"as {role}", flush=True)  # noqa: T201
-    return subprocess.run(words, check=False).returncode
+    with TemporaryDirectory() as nowhere:  # it would begin with what it found the last time
+        return subprocess.run(words, check=False, cwd=nowhere).returncode
 
 
 if __name__ == "__main__":

@@ -188,4 +188,4 @@ async def test_who_is_refused_a_socket_is_noted(port: Place) -> None:
         (entry["object"], entry["outcome"])
         for entry in entries
         if entry["actor_id"] == str(port.town.bob.id) and entry["action"] == "request"
-    ] == [("GET /ws", "refused")]
+    ] == [("CONNECT /ws", "refused")]

@@ -33,9 +33,18 @@ def _read(name: str, text: str) -> date | datetime:
             found = msgspec.convert(text, kind)
         except msgspec.ValidationError:
             continue
-        if not isinstance(found, datetime) or found.tzinfo is not None:
+        if not isinstance(found, datetime):
             return found
+        if found.tzinfo is not None:
+            return _utc(name, found)
     raise Invalid(
         f"{name}={text!r} is neither a day (2026-01-31) nor an instant with its zone "
         "(2026-01-31T12:00:00Z; write the + of an offset as %2B)."
     )
+
+
+def _utc(name: str, instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise Invalid(f"{name} is no instant of the years 1 to 9999 in UTC.") from error

@@ -56,7 +56,10 @@ class Handshake:
 
 
 class Credentials:
-    """Those that hold now; they may be renewed. `on_revoked` is called when they hold no more."""
+    """Those that hold now; they may be renewed. `on_revoked` is called when they hold no more.
+
+    `named` is whoever the last ones named, whatever that actor may.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Credentials:
         self.key_id: UUID | None = None
         self._authenticate = authenticate
         self._clock = clock
+        self.named: Actor | None = None
         self._held: Actor | None = None
         self._revocations = revocations
         self._on_revoked = on_revoked
@@ -90,7 +94,7 @@ class Credentials:
 
     async def accept(self, claims: Claims) -> None:
         """Go on with these. Raises `Unauthenticated`, `Forbidden`, `Unavailable`."""
-        actor = await self._authenticate(claims)
+        self.named = actor = await self._authenticate(claims)
         actor.require(TO_OPEN)
         if self._held is not None and self._held.user_id != actor.user_id:
             raise Forbidden("This is another user's token: open a socket of its own for it.")

@@ -105,9 +105,10 @@ class Visit:
     async def _refuse(self, why: Close, action: Action) -> None:
         if self._connection.closing is not None:
             return
+        await self._services.audit.refused(
+            action, object=f"CONNECT {self._path}", actor=self._credentials.named
+        )
         self._connection.close(why)
-        actor = self._credentials.actor if self._credentials.are_given else None
-        await self._services.audit.refused(action, object=f"CONNECT {self._path}", actor=actor)
 
 
 def _nothing() -> None:
