@@ -33,6 +33,7 @@ from polyagent.usecases.audit import Audit
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.oversight import Oversight
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.sessions import ManageSessions
 from tests.fault_plan import Plan, victim
@@ -117,9 +118,10 @@ class Process:
         executor: Executor = faulty(Executor, self.local, plan)
         web: Outbound = faulty(Outbound, MemoryOutbound(), plan)
         self.send = SendChat(runs, executor, models, tools, web, IMAGES, schemas)
-        self.follow = FollowRun(runs, events, clock)
         audit = Audit(store, clock)
-        self.manage = ManageRuns(runs, executor, audit)
+        oversight = Oversight(runs, audit)
+        self.follow = FollowRun(runs, events, clock, oversight)
+        self.manage = ManageRuns(runs, executor, oversight)
         self.sessions = ManageSessions(store, executor, audit)
         self.agents = ManageAgents(store, tools, models, clock, audit)
         self._tasks: set[asyncio.Task[Any]] = set()

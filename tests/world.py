@@ -37,6 +37,7 @@ from polyagent.usecases.audit import Audit
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.oversight import Oversight
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.sessions import ManageSessions
 
@@ -128,9 +129,10 @@ class World:
         self.send = SendChat(
             self.runs, self.executor, self.models, self.tools, self.web, IMAGE_LIMITS, self.schemas
         )
-        self.follow = FollowRun(self.runs, self.events, self.clock)
         audit = Audit(self.store, self.clock)
-        self.manage = ManageRuns(self.runs, self.executor, audit)
+        oversight = Oversight(self.runs, audit)
+        self.follow = FollowRun(self.runs, self.events, self.clock, oversight)
+        self.manage = ManageRuns(self.runs, self.executor, oversight)
         self.sessions = ManageSessions(self.store, self.executor, audit)
         self.agents = ManageAgents(self.store, self.tools, self.models, self.clock, audit)
 

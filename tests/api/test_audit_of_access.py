@@ -14,7 +14,8 @@ from tests.api.test_strangers import _town
 
 SESSIONS = "/api/v1/chat/sessions"
 PROFILE = "/api/v1/users/profile"
-READS = ("session.read", "run.read", "agent.read", "api_key.read")
+USAGE = "/api/v1/stats/usage"
+READS = ("usage.read", "session.read", "run.read", "agent.read", "api_key.read")
 
 
 async def _id_of(client: Client) -> str:
@@ -24,11 +25,12 @@ async def _id_of(client: Client) -> str:
 async def test_an_administrators_look_at_others_is_noted_once_for_each_thing(house: House) -> None:
     chat = (await house.chat(house.ann)).json
     session, run = chat["session_id"], chat["run_id"]
+    followed = (await house.chat(house.ann)).json["run_id"]
     private = (await house.agent(house.ann))["id"]
     shared = (await house.agent(house.ann, name="shared", visibility="shared"))["id"]
     paths = [
         *(f"{SESSIONS}/{session}", f"{SESSIONS}/{session}/messages"),
-        *(f"/api/v1/runs/{run}", f"/api/v1/runs/{run}/events"),
+        *(f"/api/v1/runs/{run}", f"/api/v1/runs/{followed}/events"),
         *(f"/api/v1/agents/{private}", f"/api/v1/agents/{private}/versions"),
         f"/api/v1/agents/{shared}",
     ]
@@ -40,21 +42,21 @@ async def test_an_administrators_look_at_others_is_noted_once_for_each_thing(hou
     assert {entry["actor_id"] for entry in entries} == {await _id_of(house.root)}
     assert [(entry["action"], entry["object"]) for entry in entries] == [
         ("session.read", session),
-        ("run.read", run),
+        *(("run.read", run), ("run.read", followed)),
         ("agent.read", private),
     ]
 
 
 async def test_an_administrators_lists_are_noted_and_nobody_elses(house: House) -> None:
     for client in (house.ann, house.root):
-        for path in (SESSIONS, "/api/v1/runs", "/api/v1/agents", "/api/v1/api-keys"):
+        for path in (SESSIONS, "/api/v1/runs", "/api/v1/agents", "/api/v1/api-keys", USAGE):
             assert (await client.get(path)).status == 200
 
     entries = await _entries(house, *READS)
 
     assert [(entry["action"], entry["object"]) for entry in entries] == [
         *(("session.read", None), ("run.read", None)),
-        *(("agent.read", None), ("api_key.read", None)),
+        *(("agent.read", None), ("api_key.read", None), ("usage.read", None)),
     ]
 
 

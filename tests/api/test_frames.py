@@ -18,6 +18,7 @@ from polyagent.domain.run import Run
 from polyagent.ports.clock import Clock
 from polyagent.ports.runs import Runs
 from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.oversight import Oversight
 from tests.api.house import House
 
 RUN = new_id()
@@ -76,7 +77,9 @@ async def test_a_reader_goes_on_after_an_outage_of_the_store(house: House) -> No
     runs = await house.container.get(Runs)
     run = await runs.get(actor, UUID(answer["run_id"]))
     clock = await house.container.get(Clock)
-    follow = FollowRun(cast(Runs, OnceAway(runs)), MemoryEvents(120, clock), clock)
+    away = cast(Runs, OnceAway(runs))
+    oversight = await house.container.get(Oversight)
+    follow = FollowRun(away, MemoryEvents(120, clock), clock, oversight)
 
     heard = [event async for event in Reader(follow, Drain()).after(actor, run, 0)]
 

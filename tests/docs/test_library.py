@@ -11,6 +11,7 @@ import pytest
 from polyagent import app
 from polyagent.app.providers import UseCaseProvider
 from polyagent.usecases.execute_run import ExecuteRun
+from polyagent.usecases.oversight import Oversight
 from polyagent.usecases.trust import Trust
 from polyagent.usecases.verify_password import PasswordCheck
 from polyagent.usecases.welcome import WelcomeStranger
@@ -20,7 +21,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | r
 FILES = {found[1]: block for block in BLOCKS if (found := re.match(r"# (\w+\.py)\n", block))}
 PROGRAMS = [block for block in BLOCKS if block not in FILES.values()]
 
-PARTS = {ExecuteRun, PasswordCheck, Trust, WelcomeStranger}
+PARTS = {ExecuteRun, Oversight, PasswordCheck, Trust, WelcomeStranger}
 """What use cases are made of, and what executes runs."""
 SAID = [
     "completed You said: What is the capital of France?",

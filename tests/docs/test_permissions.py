@@ -40,7 +40,9 @@ def _right(permission: Permission) -> Right:
 
 def _operations() -> Iterator[tuple[str, str, Permission]]:
     for route in House(SETTINGS).app.routes:
-        if isinstance(route, HTTPRoute) and not route.path.startswith(("/docs", "/openapi", "/asyncapi")):
+        if isinstance(route, HTTPRoute) and not route.path.startswith(
+            ("/docs", "/openapi", "/asyncapi")
+        ):
             for handler in route.route_handlers:
                 for method in handler.http_methods - {"OPTIONS"}:
                     yield HttpMethod(method).value, route.path_format, handler.opt["permission"]

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.runs import MemoryRuns
 from polyagent.adapters.memory.state import RunRow, State
+from polyagent.adapters.memory.store import MemoryStore
 from polyagent.domain.account import DEFAULT_WORKSPACE, Actor
 from polyagent.domain.chat import TextPart
 from polyagent.domain.errors import CursorInvalid, NotFound, Overloaded
@@ -28,9 +29,13 @@ from polyagent.domain.event import (
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import Admitted, Run, Spec
 from polyagent.domain.usage import Usage
+from polyagent.ports.events import Events
+from polyagent.ports.runs import Runs
+from polyagent.usecases.audit import Audit
 from polyagent.usecases.follow_run import FollowRun
 from polyagent.usecases.following.journal import AT_ONCE
 from polyagent.usecases.following.reading import PAGE
+from polyagent.usecases.oversight import Oversight
 from tests.virtual import LoopClock, run_virtually
 
 ALICE = Actor(user_id=new_id(), workspace_id=DEFAULT_WORKSPACE, role="member")
@@ -52,11 +57,14 @@ class Desk:
         self.state = State()
         self.processes = [MemoryEvents(120, self.clock) for _ in range(2)]
         self.follows = [
-            FollowRun(MemoryRuns(self.state, self.clock), events, self.clock)
-            for events in self.processes
+            self.following(MemoryRuns(self.state, self.clock), events) for events in self.processes
         ]
         self.shown: list[Event] = []
         self.run = self._admit()
+
+    def following(self, runs: Runs, events: Events) -> FollowRun:
+        audit = Audit(MemoryStore(self.state, self.clock), self.clock)
+        return FollowRun(runs, events, self.clock, Oversight(runs, audit))
 
     def _admit(self) -> Run:
         now = self.clock.now()
@@ -274,7 +282,7 @@ async def test_a_run_that_ends_while_its_reader_is_checked_is_not_over_for_it() 
                 await desk.tells(desk.processes[0], EPOCH + 2, end, is_lost=True)
             return answer
 
-    follow = FollowRun(Ending(desk.state, desk.clock), desk.processes[0], desk.clock)
+    follow = desk.following(Ending(desk.state, desk.clock), desk.processes[0])
 
     assert await follow.check(ALICE, desk.run.id, EPOCH + 1)
 
@@ -301,7 +309,7 @@ async def test_many_who_begin_to_read_leave_the_store_to_others() -> None:
     desk = Desk()
     await desk.happens([""], ends=False)
     runs = Held(desk)
-    follow = FollowRun(runs, desk.processes[0], desk.clock)
+    follow = desk.following(runs, desk.processes[0])
 
     checks = [asyncio.create_task(follow.check(ALICE, desk.run.id, 0)) for _ in range(100)]
     while runs.asking < AT_ONCE:
@@ -318,7 +326,7 @@ def test_a_reader_whose_turn_does_not_come_is_told_to_come_back() -> None:
         desk = Desk()
         await desk.happens([""], ends=False)
         runs = Held(desk)
-        follow = FollowRun(runs, desk.processes[0], desk.clock)
+        follow = desk.following(runs, desk.processes[0])
         held = [asyncio.create_task(follow.check(ALICE, desk.run.id, 0)) for _ in range(AT_ONCE)]
         while runs.asking < AT_ONCE:
             await asyncio.sleep(0)

@@ -19,6 +19,7 @@ from polyagent.usecases.completions import FindModels, SendCompletion
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.follow_run import FollowRun
 from polyagent.usecases.login import LogIn, LogOut, RefreshLogin
+from polyagent.usecases.oversight import Oversight
 from polyagent.usecases.profile import ManageProfile
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.sessions import ManageSessions
@@ -93,6 +94,7 @@ class UseCaseProvider(Provider):
     chat = provide(SendChat)
     complete = provide(SendCompletion)
     models = provide(FindModels)
+    oversight = provide(Oversight)
     runs = provide(ManageRuns)
     tasks = provide(ManageTasks)
     follow = provide(FollowRun)

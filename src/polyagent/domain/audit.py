@@ -32,6 +32,7 @@ Action = Literal[
     "agent.read",
     "agent.changed",
     "agent.deleted",
+    "usage.read",
 ]
 Outcome = Literal["done", "refused"]
 

@@ -13,14 +13,16 @@ from polyagent.ports.runs import Runs
 from polyagent.usecases.following.journal import SharedJournal
 from polyagent.usecases.following.reading import PAGE, Reading
 from polyagent.usecases.following.silence import Silence
+from polyagent.usecases.oversight import Oversight
 
 
 class FollowRun:
     """The live log first; the journal for what that lacks, and whenever it is silent."""
 
-    def __init__(self, runs: Runs, events: Events, clock: Clock) -> None:
+    def __init__(self, runs: Runs, events: Events, clock: Clock, oversight: Oversight) -> None:
         self._journal = SharedJournal(runs)
         self._events = events
+        self._oversight = oversight
         self._silence = Silence(runs, clock)
 
     async def check(self, actor: Actor, run_id: UUID, after: int) -> Run | None:
@@ -31,6 +33,7 @@ class FollowRun:
         """
         actor.require("chat")
         run, rest = await self._journal.events(actor, run_id, after, limit=1)
+        await self._oversight.note(actor, "run.read", run_id)
         if rest or (after == 0 and not run.is_final):
             return run
         last = await self._last_of_epoch(actor, run_id, after // EPOCH)

@@ -4,25 +4,23 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from polyagent.domain.account import Actor
-from polyagent.domain.errors import NotFound
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.run import Run, RunStatus, Sighting
 from polyagent.ports.executor import Executor
 from polyagent.ports.runs import Runs
-from polyagent.usecases.audit import Audit
+from polyagent.usecases.oversight import Oversight
 
 
 class ManageRuns:
-    def __init__(self, runs: Runs, executor: Executor, audit: Audit) -> None:
-        self._audit = audit
+    def __init__(self, runs: Runs, executor: Executor, oversight: Oversight) -> None:
         self._runs = runs
         self._executor = executor
+        self._oversight = oversight
 
     async def get(self, actor: Actor, run_id: UUID) -> Run:
         actor.require("chat")
         run = await self._runs.get(actor, run_id)
-        if await self._is_theirs(actor, run_id):
-            await self._audit.seen(actor, "run.read", run_id)
+        await self._oversight.note(actor, "run.read", run_id)
         return run
 
     async def list(
@@ -35,8 +33,7 @@ class ManageRuns:
         end_user: str | None,
     ) -> Page[Run]:
         actor.require("chat")
-        if actor.is_admin:
-            await self._audit.seen(actor, "run.read")
+        await self._oversight.note_list(actor, "run.read")
         return await self._runs.list(
             actor, page, session_id=session_id, status=status, end_user=end_user
         )
@@ -49,18 +46,7 @@ class ManageRuns:
     async def cancel(self, actor: Actor, run_id: UUID) -> Run:
         """Raises `RunFinished`, `NotFound`."""
         actor.require("chat")
-        if await self._is_theirs(actor, run_id):
-            await self._audit.seen(actor, "run.cancelled", run_id)
+        await self._oversight.note(actor, "run.cancelled", run_id)
         run = await self._runs.cancel(actor, run_id)
         self._executor.cancel(run_id)
         return run
-
-    async def _is_theirs(self, actor: Actor, run_id: UUID) -> bool:
-        """Say whether only an administrator's rights let this actor see the run."""
-        if not actor.is_admin:
-            return False
-        try:
-            await self._runs.get(actor.as_member, run_id)
-        except NotFound:
-            return True
-        return False
