@@ -76,13 +76,18 @@ async def settled(call: Callable[[], Awaitable[T]], clock: Clock) -> T:
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
     """Finish `work` even if the caller is cancelled meanwhile; the cancellation comes after it.
 
-    What is being recorded has to be known before anything else is.
+    What is being recorded has to be known before anything else is. Whoever is cancelled once more does
+    not wait, and leaves it behind.
     """
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        task.add_done_callback(_heard)
         await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()
         raise
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
