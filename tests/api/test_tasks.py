@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from polyagent.adapters.functions.tasks import TaskContext
 from polyagent.adapters.kinds.provider import KindsProvider
 from polyagent.adapters.worker.tasks.runner import TaskRunner
-from polyagent.app import App
+from polyagent.app import App, TaskContext
 from polyagent.domain.errors import TaskGivenUp
 from polyagent.domain.ids import new_id
 from polyagent.settings import Limits, Queue

@@ -3,6 +3,7 @@
 Imports are late on purpose: `up` supervises in 20 MB, and a worker never loads the web framework.
 """
 
+from polyagent.adapters.functions.contexts import TaskContext
 from polyagent.adapters.memory.models import ScriptedModels, called, said
 from polyagent.app.embedded import embedded
 from polyagent.app.extension import App
@@ -29,6 +30,7 @@ __all__ = [
     "App",
     "PolyAgent",
     "ScriptedModels",
+    "TaskContext",
     "asgi",
     "called",
     "container",

@@ -1,11 +1,25 @@
 """Where a `CallContext` is among the types of a tool: the server gives it, never the model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_origin
+from uuid import UUID
 
 from msgspec import inspect
 
 from polyagent.domain.tool import CallContext
+
+
+class TaskContext(CallContext, frozen=True, kw_only=True):
+    """What a function may know of the task that it does. `idempotency_key` is the same in all its attempts."""
+
+    task_id: UUID
+    max_attempts: int
+    end_user: str | None
+    tell: Callable[[Any], object]
+
+    def progress(self, progress: Any) -> None:
+        """Show how far it is: whatever JSON can say. From any thread; it does not wait."""
+        self.tell(progress)
 
 
 def is_context(hint: Any) -> bool:
@@ -23,7 +37,7 @@ def _is_context(kind: inspect.Type) -> bool:
         case inspect.UnionType():
             return any(map(_is_context, kind.types))
         case inspect.StructType():
-            return issubclass(get_origin(kind.cls) or kind.cls, CallContext)
+            return kind.cls in (CallContext, TaskContext)
     return False
 
 

@@ -5,31 +5,17 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
+from polyagent.adapters.functions.contexts import TaskContext
 from polyagent.adapters.functions.function import Arguments
 from polyagent.adapters.functions.plain import arguments_of, parameters_of, unpacking
 from polyagent.adapters.functions.threads import Threads
 from polyagent.domain.account import Actor
 from polyagent.domain.misfit import misfit
 from polyagent.domain.task import TaskWork
-from polyagent.domain.tool import CallContext
 from polyagent.ports.kinds import TaskControl
-
-
-class TaskContext(CallContext, frozen=True, kw_only=True):
-    """What a function may know of the task that it does. `idempotency_key` is the same in all its attempts."""
-
-    task_id: UUID
-    max_attempts: int
-    end_user: str | None
-    tell: Callable[[Any], object]
-
-    def progress(self, progress: Any) -> None:
-        """Show how far it is: whatever JSON can say. From any thread; it does not wait."""
-        self.tell(progress)
 
 
 class FunctionTasks:

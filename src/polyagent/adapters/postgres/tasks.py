@@ -54,9 +54,10 @@ class PostgresTasks:
     async def _add(self, tasks: Sequence[TaskToQueue]) -> Mapping[UUID, Task]:
         """Enqueue those whose unique key no live task has."""
         rows = await self._all(sql.ADD, workspace_id=self._workspace_id, tasks=_json(tasks))
-        asked = {task.id: task for task in tasks}
-        self._offers += [_place(asked[row["id"]], row) for row in rows]
-        return {row["id"]: self._added(asked[row["id"]], row) for row in rows}
+        found = {row["id"]: row for row in rows}  # in no order
+        added = [(task, found[task.id]) for task in tasks if task.id in found]
+        self._offers += [_place(task, row) for task, row in added]
+        return {task.id: self._added(task, row) for task, row in added}
 
     def _added(self, task: TaskToQueue, row: RowMapping) -> Task:
         return Task(

@@ -24,8 +24,7 @@ async def every(pause_s: float, closing: asyncio.Event, job: Callable[[], Awaita
         except Exception:
             log.exception("worker.claim_died")
             await waited(closing, AGAIN_S)
-        if pause_s > 0:
-            await waited(closing, pause_s)
+        await waited(closing, pause_s)
 
 
 async def waited(event: asyncio.Event, seconds: float) -> None:
