@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 import httpx
@@ -91,11 +91,23 @@ class Server:
     def messages(self, session_id: str) -> Iterator[dict[str, Any]]:
         return self._items(f"/api/v1/chat/sessions/{session_id}/messages")
 
-    def _items(self, path: str) -> Iterator[dict[str, Any]]:
+    def tasks(self, **query: str) -> Iterator[dict[str, Any]]:
+        """Yield tasks, the newest first; `query` as the API takes it."""
+        return self._items("/api/v1/tasks", **query)
+
+    def task(self, task_id: UUID) -> dict[str, Any]:
+        found: dict[str, Any] = self._json("GET", f"/api/v1/tasks/{task_id}")
+        return found
+
+    def change_task(self, task_id: UUID, verb: Literal["cancel", "retry"]) -> dict[str, Any]:
+        changed: dict[str, Any] = self._json("POST", f"/api/v1/tasks/{task_id}/{verb}")
+        return changed
+
+    def _items(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Yield what a list holds, page after page."""
         cursor: dict[str, str] = {}
         while True:
-            page = self._json("GET", path, params={"limit": "100", **cursor})
+            page = self._json("GET", path, params={"limit": "100", **query, **cursor})
             yield from page["items"]
             if not page["next_cursor"]:
                 return

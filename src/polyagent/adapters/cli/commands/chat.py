@@ -2,19 +2,16 @@
 
 import select
 import sys
-from collections.abc import Callable
 from io import UnsupportedOperation
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
-from polyagent.adapters.cli import credentials
 from polyagent.adapters.cli.chat.choices import Choices
-from polyagent.adapters.cli.options import Place, address, located
+from polyagent.adapters.cli.options import Place, located
 from polyagent.adapters.cli.product import LoadProduct
-from polyagent.adapters.cli.waiting import wait
-from polyagent.settings import Settings
+from polyagent.adapters.cli.reaching import access, reaching
 
 HISTORY = "chat_history"
 STDIN_WAIT_S = 3.0
@@ -38,14 +35,7 @@ STDIN_WAIT_S = 3.0
 @click.option("--json", "wants_json", is_flag=True, help="Print each event as a line of JSON.")
 @click.option("--plain", is_flag=True, help="Show answers as they stand, not as Markdown.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what each answer took.")
-@click.option(
-    "--url",
-    callback=address,
-    envvar="POLYAGENT_URL",
-    show_envvar=True,
-    help="Talk to the server of this address; needs a token.",
-)
-@click.option("--token", envvar="POLYAGENT_TOKEN", show_envvar=True, help="An access token.")
+@reaching
 @located
 @click.pass_obj
 def chat(
@@ -68,7 +58,7 @@ def chat(
     chosen = Choices(**options)
     asked = _asked(text, chosen)
     settings = place.settings()
-    where, tokens = _access(load, settings, url, token)
+    where, tokens = access(load, settings, url, token)
     with Server(where, tokens) as server:
         if asked is None:
             talk(server, where, chosen, Path(str(settings.data_dir)) / HISTORY)
@@ -107,20 +97,3 @@ def _comes() -> bool:
 
 def _piped() -> str:
     return sys.stdin.buffer.read().decode(errors="replace")
-
-
-def _access(
-    load: LoadProduct, settings: Settings, url: str | None, token: str | None
-) -> tuple[str, Callable[[], str]]:
-    """Return the server's address and what gives a token for it.
-
-    A token of our own is only ever sent to the data directory's own server.
-    """
-    if url is not None and token is None:
-        raise click.UsageError("--url needs a --token, or POLYAGENT_TOKEN.")
-    if token is not None:
-        return url or load().endpoint(settings), lambda: token
-    product = load()
-    return product.endpoint(settings), lambda: wait(
-        credentials.token(product, settings, username=credentials.ADMIN)
-    )
