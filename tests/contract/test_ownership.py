@@ -20,6 +20,7 @@ from polyagent.domain.errors import NotFound
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
 from polyagent.domain.run import IdempotencyKey, NewRun, Spec
+from polyagent.domain.task import TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Transaction
@@ -41,6 +42,7 @@ class Things(NamedTuple):
     api_key: UUID
     family: UUID
     token: RefreshToken
+    task: UUID
 
 
 class Reach(Protocol):
@@ -112,6 +114,13 @@ REACHES: dict[str, Reach] = {
     "sessions.fork": lambda tx, runs, actor, of: tx.sessions.fork(of.session, of.message),
     "sessions.delete": lambda tx, runs, actor, of: tx.sessions.delete(of.session),
     "sessions.messages": lambda tx, runs, actor, of: tx.sessions.messages(of.session, ALL),
+    "tasks.get": lambda tx, runs, actor, of: tx.tasks.get(of.task),
+    "tasks.list": lambda tx, runs, actor, of: tx.tasks.list(
+        ALL, status=None, kind=None, end_user=None
+    ),
+    "tasks.cancel": lambda tx, runs, actor, of: tx.tasks.cancel(of.task),
+    "tasks.retry": lambda tx, runs, actor, of: tx.tasks.retry(of.task),
+    "tasks.stats": lambda tx, runs, actor, of: tx.tasks.stats(None, None),
     "runs.ground": lambda tx, runs, actor, of: _ground(runs, actor, session_id=of.session),
     "runs.ground: agent": lambda tx, runs, actor, of: _ground(runs, actor, agent_id=of.agent),
     "runs.ground: name": lambda tx, runs, actor, of: _ground(runs, actor, agent_name=of.agent_name),
@@ -129,10 +138,10 @@ ADMINISTRATORS = ("accounts", "families.ro", "families.revoke_", "identities", "
 """The workspace alone is their border: use cases let administrators and the server itself at them."""
 UNOWNED = {
     *(f"{name}.add" for name in ("accounts", "families", "api_keys", "identities", "audit")),
-    *("agents.add", "accounts.logged_in", "runs.tails", "runs.journaled"),
+    *("agents.add", "accounts.logged_in", "runs.tails", "runs.journaled", "tasks.add"),
 }
 """What brings its own owner along, or is asked by the server itself."""
-PORTS = ("accounts", "families", "api_keys", "identities", "audit", "agents", "sessions")
+PORTS = ("accounts", "families", "api_keys", "identities", "audit", "agents", "sessions", "tasks")
 
 
 async def _things(tenant: Tenant) -> Things:
@@ -159,6 +168,8 @@ async def _things(tenant: Tenant) -> Things:
         await tx.api_keys.add(key, b"x" * 32)
         await tx.identities.add("issuer", "ann", ann.user_id)
         await tx.audit.add(AuditEntry(id=new_id(), at=tenant.now(), action="login"))
+        asked = TaskToQueue(id=new_id(), user_id=ann.user_id, kind="tool", payload={})
+        (task,) = await tx.tasks.add([asked])
     admitted = await tenant.asks(ann, agent, key=KEY)
     session_id = admitted.run.session_id
     assert session_id is not None
@@ -174,6 +185,7 @@ async def _things(tenant: Tenant) -> Things:
         api_key=key.id,
         family=family.id,
         token=token,
+        task=task.id,
     )
 
 
@@ -187,6 +199,7 @@ async def _seen(tenant: Tenant, of: Things) -> list[Any]:
             await tx.sessions.list(ALL, end_user=None, agent_id=None),
             await tx.sessions.messages(of.session, ALL),
             await tx.api_keys.list(ALL),
+            await tx.tasks.get(of.task),
             *(run, events),
         ]
 
