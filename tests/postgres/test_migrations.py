@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from polyagent.adapters.postgres import migrate
 from polyagent.adapters.postgres.account_tables import AuditRow
 from polyagent.adapters.postgres.pool import connect_args
+from polyagent.adapters.postgres.schedule_table import ScheduleRow
 from polyagent.adapters.postgres.task_tables import TaskRow
 from polyagent.adapters.postgres.usage_table import UsageRow
 from polyagent.domain.account import DEFAULT_WORKSPACE
@@ -20,7 +21,7 @@ from polyagent.domain.errors import MigrationImpossible
 from polyagent.settings import Database
 from tests.engines import Cluster
 
-TABLES = (AuditRow, UsageRow, TaskRow)  # their files know all of them together
+TABLES = (AuditRow, UsageRow, TaskRow, ScheduleRow)  # their files know all of them together
 
 
 async def test_a_database_goes_up_and_down_and_up_again(empty_url: str) -> None:

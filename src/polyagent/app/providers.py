@@ -17,11 +17,13 @@ from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.completions import FindModels, SendCompletion
 from polyagent.usecases.execute_run import ExecuteRun
+from polyagent.usecases.fire_schedules import FireSchedules
 from polyagent.usecases.follow_run import FollowRun
 from polyagent.usecases.login import LogIn, LogOut, RefreshLogin
 from polyagent.usecases.oversight import Oversight
 from polyagent.usecases.profile import ManageProfile
 from polyagent.usecases.runs import ManageRuns
+from polyagent.usecases.schedules import ManageSchedules
 from polyagent.usecases.sessions import ManageSessions
 from polyagent.usecases.tasks import ManageTasks
 from polyagent.usecases.tickets import ManageTickets
@@ -97,6 +99,8 @@ class UseCaseProvider(Provider):
     oversight = provide(Oversight)
     runs = provide(ManageRuns)
     tasks = provide(ManageTasks)
+    schedules = provide(ManageSchedules)
+    fire = provide(FireSchedules)
     follow = provide(FollowRun)
     tools = provide(UseTools)
     tickets = provide(ManageTickets)

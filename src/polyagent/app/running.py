@@ -27,13 +27,15 @@ async def executing(use_cases: AsyncContainer) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def working(use_cases: AsyncContainer) -> AsyncIterator[None]:
-    """Execute runs, keep house, and do tasks, until the block ends."""
+    """Execute runs, keep house, do tasks and fire schedules, until the block ends."""
     from polyagent.adapters.worker.executor import LocalExecutor
+    from polyagent.adapters.worker.scheduler import Scheduler
     from polyagent.adapters.worker.tasks.runner import TaskRunner
 
     executor = await use_cases.get(LocalExecutor)
     runner = await use_cases.get(TaskRunner)
-    async with executing(use_cases), runner.running():
+    scheduler = await use_cases.get(Scheduler)
+    async with executing(use_cases), runner.running(), scheduler.running():
         try:
             yield
         finally:

@@ -136,10 +136,10 @@ def merged(agent: Agent, patch: dict[str, Any]) -> NewAgent:
     Raises `Invalid`. https://www.rfc-editor.org/rfc/rfc7396
     """
     body = merge(msgspec.to_builtins(agent.ask()), patch)
-    body |= _unknown(patch, NewAgent)
+    body |= unknown_nulls(patch, NewAgent)
     for name, kind in _INNER.items():
         if isinstance(patch.get(name), dict):
-            body[name] |= _unknown(patch[name], kind)
+            body[name] |= unknown_nulls(patch[name], kind)
     try:
         return msgspec.convert(body, NewAgent)
     except msgspec.ValidationError as error:
@@ -149,7 +149,7 @@ def merged(agent: Agent, patch: dict[str, Any]) -> NewAgent:
 _INNER: dict[str, type[msgspec.Struct]] = {"model_settings": ModelSettings, "limits": Limits}
 
 
-def _unknown(patch: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, None]:
+def unknown_nulls(patch: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, None]:
     """Return the nulls that merging would drop unseen, of fields that there are not: they are refused."""
     names = kind.__struct_fields__
     return {name: None for name, value in patch.items() if value is None and name not in names}

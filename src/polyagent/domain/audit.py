@@ -33,6 +33,9 @@ Action = Literal[
     "agent.changed",
     "agent.deleted",
     "usage.read",
+    "schedule.changed",
+    "schedule.deleted",
+    "schedule.triggered",
 ]
 Outcome = Literal["done", "refused"]
 

@@ -154,6 +154,18 @@ class KindUnknown(Impossible):
     code = "kind_unknown"
 
 
+class CronInvalid(Impossible):
+    """No cron expression of five fields, or one that never fires."""
+
+    code = "cron_invalid"
+
+
+class TimezoneUnknown(Impossible):
+    """No IANA name of a time zone that every machine knows."""
+
+    code = "timezone_unknown"
+
+
 class ModelUnknown(Impossible):
     code = "model_unknown"
 

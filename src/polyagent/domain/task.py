@@ -26,8 +26,8 @@ QUEUE_FULL = "You have as many tasks waiting as a user may: let some of them end
 QUEUE_FULL_S = 5.0
 
 
-class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of POST /tasks. Neither `run_at` nor `delay_s`: as soon as may be.
+class TaskAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be done, whenever that is.
 
     What is None of `max_attempts` and `timeout_s` is as its kind says, or else the server.
     """
@@ -35,13 +35,18 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     kind: Name
     payload: dict[str, Any] = msgspec.field(default_factory=dict)
     priority: Priority = 5
-    run_at: Instant | None = None
-    delay_s: DelayS | None = None
     max_attempts: Attempts | None = None
     timeout_s: TimeoutS | None = None
-    unique_key: Name | None = None
     end_user: EndUser | None = None
     metadata: Metadata = msgspec.field(default_factory=dict)
+
+
+class NewTask(TaskAsk, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of POST /tasks. Neither `run_at` nor `delay_s`: as soon as may be."""
+
+    run_at: Instant | None = None
+    delay_s: DelayS | None = None
+    unique_key: Name | None = None
 
     def __post_init__(self) -> None:
         if self.run_at is not None and self.delay_s is not None:
@@ -91,7 +96,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as clients see it. `next_attempt_at`: not before it, while it waits."""
+    """A task as clients see it. `next_attempt_at`: not before it, while it waits.
+
+    `fire_at` is the instant of its schedule that it was made for; None: it was triggered by hand.
+    """
 
     id: UUID
     workspace_id: UUID
@@ -102,6 +110,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     priority: int
     payload: dict[str, Any]
     unique_key: str | None = None
+    schedule_id: UUID | None = None
+    fire_at: datetime | None = None
     max_attempts: int
     timeout_s: float
     progress: Any = None
@@ -119,7 +129,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskToQueue(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as it is enqueued, with everything decided. `due_at` None: at once."""
+    """A task as it is enqueued, with everything decided. `due_at` None: at once.
+
+    There is one task for a schedule and `fire_at`, an instant of it.
+    """
 
     id: UUID
     user_id: UUID
@@ -131,6 +144,8 @@ class TaskToQueue(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 600.0
     due_at: datetime | None = None
     unique_key: str | None = None
+    schedule_id: UUID | None = None
+    fire_at: datetime | None = None
     metadata: Metadata = msgspec.field(default_factory=dict)
     traceparent: str | None = None
 

@@ -12,6 +12,7 @@ from polyagent.domain.api_key import ApiKey
 from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Message, PatchSession, Session
 from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.schedule import Due, Firing, NewSchedule, Schedule
 from polyagent.domain.task import Task, TaskStats, TaskStatus, TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
 
@@ -183,8 +184,12 @@ class Tasks(Protocol):
         """Enqueue tasks in their order, whosever they are, and return them as they stand.
 
         In the place of one whose `unique_key` a live task of the same user and end user has, that one
-        is returned. Raises `TooManyOpen` if a user would have more than `most` waiting.
+        is returned; likewise the one that its schedule made for the same instant. Raises `TooManyOpen`
+        if a user would have more than `most` waiting.
         """
+
+    async def waiting(self, user_id: UUID) -> int:
+        """Return how many tasks of a user wait. Who asks this first is the only one to add, until its end."""
 
     async def get(self, task_id: UUID) -> Task:
         """Raises `NotFound`."""
@@ -207,6 +212,46 @@ class Tasks(Protocol):
 
     async def stats(self, since: datetime | None, until: datetime | None) -> Sequence[TaskStats]:
         """Count the tasks that were created in a span of time, by kind and status."""
+
+
+class Schedules(Protocol):
+    """Schedules of the actor; an administrator sees the whole workspace's."""
+
+    async def now(self) -> datetime:
+        """Return the time by which instants are due: the same throughout a transaction."""
+
+    async def add(self, schedule: Schedule) -> None:
+        """Raises `NameTaken`: names are unique per owner."""
+
+    async def get(self, schedule_id: UUID, *, to_change: bool = False) -> Schedule:
+        """`to_change`: it does not fire until the transaction ends. Raises `NotFound`."""
+
+    async def list(self, page: PageAsk) -> Page[Schedule]: ...
+
+    async def change(
+        self,
+        schedule_id: UUID,
+        ask: NewSchedule,
+        *,
+        next_fire_at: datetime | None,
+        version: int | None,
+    ) -> Schedule:
+        """Store `ask` as the version after `version`; None: whatever it is now.
+
+        Raises `NotFound`, `PreconditionFailed`, `NameTaken`.
+        """
+
+    async def delete(self, schedule_id: UUID, *, version: int | None) -> None:
+        """Its tasks stay. Raises as `change` does."""
+
+    async def due(self, after: Schedule | None, limit: int) -> Sequence[Due]:
+        """Take what is due and comes after that one, by instant and id: nobody else has it meanwhile.
+
+        What others have taken is left out.
+        """
+
+    async def move(self, firings: Sequence[Firing]) -> None:
+        """Note what fired, and when it will again."""
 
 
 class Transaction(Protocol):
@@ -233,6 +278,9 @@ class Transaction(Protocol):
 
     @property
     def tasks(self) -> Tasks: ...
+
+    @property
+    def schedules(self) -> Schedules: ...
 
 
 class Store(Protocol):

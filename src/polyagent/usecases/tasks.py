@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from polyagent.domain.account import Actor
-from polyagent.domain.errors import Fault, PolyAgentError
-from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import (
     NewTask,
@@ -21,6 +20,7 @@ from polyagent.ports.clock import Clock
 from polyagent.ports.kinds import Kind, Kinds
 from polyagent.ports.signals import Signals
 from polyagent.ports.store import Store
+from polyagent.usecases.enqueueing import require_payload, to_queue
 
 
 class ManageTasks:
@@ -40,28 +40,18 @@ class ManageTasks:
         """
         actor.require("tasks:write")
         kind = self._kinds.get(new.kind)
-        _check(kind, actor, new.payload)
+        require_payload(kind, actor, new.payload)
         asked = self._to_queue(actor, new, kind)
         async with self._store.begin(actor) as tx:
             (task,) = await tx.tasks.add([asked], most=self._defaults.queued_tasks)
         return task, task.id == asked.id
 
     def _to_queue(self, actor: Actor, new: NewTask, kind: Kind) -> TaskToQueue:
-        given = (new.max_attempts, kind.max_attempts, self._defaults.max_attempts)
-        limits_s = (new.timeout_s, kind.timeout_s, self._defaults.timeout_s)
         is_later = new.run_at is not None or new.delay_s is not None
-        return TaskToQueue(
-            id=new_id(),
-            user_id=actor.user_id,
-            kind=new.kind,
-            payload=new.payload,
-            end_user=new.end_user,
-            priority=new.priority,
-            max_attempts=next(n for n in given if n is not None),
-            timeout_s=next(s for s in limits_s if s is not None),
+        return msgspec.structs.replace(
+            to_queue(new, actor.user_id, kind, self._defaults),
             due_at=new.due_at(self._clock.now()) if is_later else None,
             unique_key=new.unique_key,
-            metadata=new.metadata,
         )
 
     async def get(self, actor: Actor, task_id: UUID) -> Task:
@@ -104,15 +94,3 @@ class ManageTasks:
         actor.require("tasks:read")
         async with self._store.begin(actor) as tx:
             return await tx.tasks.stats(since, until)
-
-
-def _check(kind: Kind, actor: Actor, payload: dict[str, Any]) -> None:
-    """Let the kind look at the payload; what it points at is in the body of the request then."""
-    try:
-        kind.check(actor, payload)
-    except PolyAgentError as error:
-        error.faults = tuple(
-            Fault(f"#/payload{fault.pointer.removeprefix('#')}", fault.detail)
-            for fault in error.faults
-        )
-        raise

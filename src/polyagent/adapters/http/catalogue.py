@@ -72,6 +72,12 @@ CATALOGUE: dict[str, Entry] = {
         "No process of this server knows tasks of this kind. Its operator adds kinds by `--app`.",
     ),
     "tool_unknown": Entry(422, "GET /api/v1/tools lists the tools that there are."),
+    "cron_invalid": Entry(
+        422,
+        "Give five fields (minute, hour, day of the month, month, day of the week), or @daily and "
+        "its like, that some day fire.",
+    ),
+    "timezone_unknown": Entry(422, "Name a zone of the IANA database: Europe/Berlin, or UTC."),
     "model_unknown": Entry(422, "The model service has no such model. Name another, or none."),
     "modality_unsupported": Entry(422, "The model does not take this kind of content."),
     "address_refused": Entry(

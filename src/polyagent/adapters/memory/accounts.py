@@ -76,6 +76,8 @@ class MemoryAccounts:
             self._undo.remove(self._state.api_keys, key.id)
         for name in [name for name, whose in self._state.identities.items() if whose == user_id]:
             self._undo.remove(self._state.identities, name)
+        for schedule in [s for s in self._state.schedules.values() if s.user_id == user_id]:
+            self._undo.remove(self._state.schedules, schedule.id)
         self._hide_what_is_of(user_id)
 
     def _hide_what_is_of(self, user_id: UUID) -> None:

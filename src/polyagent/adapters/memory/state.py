@@ -23,6 +23,7 @@ from polyagent.domain.chat import Message, Session
 from polyagent.domain.event import Event
 from polyagent.domain.queue import Entry, who
 from polyagent.domain.run import Run, Spec
+from polyagent.domain.schedule import Schedule
 from polyagent.domain.token_family import TokenFamily
 from polyagent.domain.tool import ToolCall
 from polyagent.domain.usage import Usage
@@ -144,6 +145,7 @@ class State:
         self.queue = MemoryQueue()
         self.tasks: dict[UUID, TaskRow] = {}
         self.task_queue = MemoryQueue()
+        self.schedules: dict[UUID, Schedule] = {}
 
     def entry(self, row: RunRow) -> Entry:
         """Return the place of a run in the queue; the end users of an application take turns of their own."""

@@ -12,6 +12,7 @@ from polyagent.adapters.memory.api_keys import MemoryApiKeys
 from polyagent.adapters.memory.audit import MemoryAuditLog
 from polyagent.adapters.memory.families import MemoryFamilies
 from polyagent.adapters.memory.identities import MemoryIdentities
+from polyagent.adapters.memory.schedules import MemorySchedules
 from polyagent.adapters.memory.sessions import MemorySessions
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow
@@ -26,6 +27,7 @@ from polyagent.ports.store import (
     AuditLog,
     Families,
     Identities,
+    Schedules,
     Sessions,
     Tasks,
     Transaction,
@@ -43,6 +45,7 @@ class MemoryTransaction:
         agents: Agents,
         sessions: Sessions,
         tasks: Tasks,
+        schedules: Schedules,
     ) -> None:
         self.accounts = accounts
         self.families = families
@@ -52,6 +55,7 @@ class MemoryTransaction:
         self.agents = agents
         self.sessions = sessions
         self.tasks = tasks
+        self.schedules = schedules
 
 
 class MemoryStore:
@@ -78,6 +82,7 @@ class MemoryStore:
                     MemoryAgents(*rows),
                     MemorySessions(*rows),
                     MemoryTasks(*rows, offers),
+                    MemorySchedules(*rows),
                 )
             except BaseException:
                 undo.roll_back()

@@ -52,6 +52,10 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
         asked = self.asked
         return self.workspace_id, asked.user_id, asked.end_user or "", asked.unique_key
 
+    @property
+    def instant(self) -> tuple[UUID | None, datetime | None]:
+        return self.asked.schedule_id, self.asked.fire_at
+
     def status_at(self, now: datetime) -> TaskStatus:
         if self.status == "parked":
             return "queued"
@@ -71,6 +75,8 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
             priority=asked.priority,
             payload=asked.payload,
             unique_key=asked.unique_key,
+            schedule_id=asked.schedule_id,
+            fire_at=asked.fire_at,
             max_attempts=asked.max_attempts,
             timeout_s=asked.timeout_s,
             progress=self.progress,

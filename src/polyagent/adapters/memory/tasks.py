@@ -40,15 +40,18 @@ class MemoryTasks:
 
     async def add(self, tasks: Sequence[TaskToQueue], *, most: int | None = None) -> Sequence[Task]:
         if most is not None:
-            self._require_room(tasks, most)
+            await self._require_room(tasks, most)
         return [self._add(task).told(self._clock.now()) for task in tasks]
 
-    def _require_room(self, tasks: Sequence[TaskToQueue], most: int) -> None:
+    async def _require_room(self, tasks: Sequence[TaskToQueue], most: int) -> None:
         for user_id in {task.user_id for task in tasks}:
-            rows = self._state.tasks.values()
-            waiting = sum(row.is_waiting and row.asked.user_id == user_id for row in rows)
+            waiting = await self.waiting(user_id)
             if waiting + sum(task.user_id == user_id for task in tasks) > most:
                 raise TooManyOpen(QUEUE_FULL, retry_after_s=QUEUE_FULL_S)
+
+    async def waiting(self, user_id: UUID) -> int:
+        rows = self._state.tasks.values()
+        return sum(row.is_waiting and row.asked.user_id == user_id for row in rows)
 
     def _add(self, task: TaskToQueue) -> TaskRow:
         now = self._clock.now()
@@ -66,11 +69,13 @@ class MemoryTasks:
         return row
 
     def _live_under(self, new: TaskRow) -> TaskRow | None:
-        """Return the live task that has the same unique key."""
+        """Return the live task that has the same unique key, or the one of the same instant."""
+        rows = self._state.tasks.values()
+        if new.asked.fire_at is not None:
+            return next((row for row in rows if row.instant == new.instant), None)
         if new.asked.unique_key is None:
             return None
-        rows = (row for row in self._state.tasks.values() if row.is_live and row.key == new.key)
-        return next(rows, None)
+        return next((row for row in rows if row.is_live and row.key == new.key), None)
 
     async def get(self, task_id: UUID) -> Task:
         return self._row(task_id).told(self._clock.now())

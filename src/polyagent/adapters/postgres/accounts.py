@@ -105,6 +105,7 @@ _HIDE = tuple(
         ),
         ("UPDATE runs SET hidden = true", "AND NOT hidden"),
         ("UPDATE agents SET deleted_at = now()", "AND deleted_at IS NULL"),
+        ("DELETE FROM schedules", ""),
     )
 )
 

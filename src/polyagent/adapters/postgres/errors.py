@@ -11,6 +11,7 @@ from polyagent.domain.errors import Conflict, Invalid, NameTaken, PolyAgentError
 
 TAKEN = {
     "agents_name_key": "You have an agent of this name already.",
+    "schedules_name_key": "You have a schedule of this name already.",
     "users_username_key": "This username is taken.",
     "users_email_key": "This email is in use.",
 }

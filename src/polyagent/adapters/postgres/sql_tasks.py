@@ -10,7 +10,8 @@ STATUS = """CASE
 TASK = f"""json_build_object(
     'id', t.id, 'workspace_id', t.workspace_id, 'user_id', t.user_id, 'end_user', t.end_user,
     'kind', t.kind, 'status', {STATUS}, 'priority', t.priority, 'payload', t.payload,
-    'unique_key', t.unique_key, 'max_attempts', t.max_attempts, 'timeout_s', t.timeout_s,
+    'unique_key', t.unique_key, 'schedule_id', t.schedule_id, 'fire_at', t.fire_at,
+    'max_attempts', t.max_attempts, 'timeout_s', t.timeout_s,
     'progress', t.progress, 'result', t.result, 'error', t.error,
     'attempts', (
         SELECT coalesce(json_agg(a ORDER BY a.number), '[]') FROM (
@@ -35,23 +36,21 @@ ADD = """
 WITH t AS (
     INSERT INTO tasks (
         id, workspace_id, user_id, end_user, kind, payload, priority, max_attempts, timeout_s,
-        unique_key, due_at, metadata, traceparent
+        unique_key, schedule_id, fire_at, due_at, metadata, traceparent
     )
     SELECT n.id, :workspace_id, n.user_id, n.end_user, n.kind, n.payload, n.priority,
-        n.max_attempts, n.timeout_s, n.unique_key, coalesce(n.due_at, now()), n.metadata,
-        n.traceparent
+        n.max_attempts, n.timeout_s, n.unique_key, n.schedule_id, n.fire_at,
+        coalesce(n.due_at, now()), n.metadata, n.traceparent
     FROM ROWS FROM (json_to_recordset(CAST(:tasks AS json)) AS (
         id uuid, user_id uuid, end_user text, kind text, payload json, priority smallint,
-        max_attempts integer, timeout_s float8, unique_key text, due_at timestamptz,
-        metadata jsonb, traceparent text
+        max_attempts integer, timeout_s float8, unique_key text, schedule_id uuid,
+        fire_at timestamptz, due_at timestamptz, metadata jsonb, traceparent text
     )) WITH ORDINALITY AS n(
         id, user_id, end_user, kind, payload, priority, max_attempts, timeout_s, unique_key,
-        due_at, metadata, traceparent, place
+        schedule_id, fire_at, due_at, metadata, traceparent, place
     )
     ORDER BY n.place
-    ON CONFLICT (workspace_id, user_id, coalesce(end_user, ''), unique_key)
-        WHERE unique_key IS NOT NULL AND status IN ('queued', 'parked', 'running')
-        DO NOTHING
+    ON CONFLICT DO NOTHING  -- tasks_unique_key, tasks_fire
     RETURNING *
 )
 SELECT t.id, t.created_at, t.due_at, t.due_at > now() AS is_later,
@@ -67,6 +66,9 @@ SELECT {TASK} FROM tasks t
 WHERE t.workspace_id = :workspace_id AND t.user_id = :user_id
     AND coalesce(t.end_user, '') = coalesce(CAST(:end_user AS text), '')
     AND t.unique_key = :unique_key AND t.status IN ('queued', 'parked', 'running')
+UNION ALL
+SELECT {TASK} FROM tasks t
+WHERE t.schedule_id = :schedule_id AND t.fire_at = :fire_at
 """  # noqa: S608  # pieces of our own, values are bound
 
 VISIBLE = "t.workspace_id = :workspace_id AND (:is_admin OR t.user_id = :user_id)"

@@ -12,6 +12,7 @@ from polyagent.adapters.postgres.audit import PostgresAuditLog
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.families import PostgresFamilies
 from polyagent.adapters.postgres.identities import PostgresIdentities
+from polyagent.adapters.postgres.schedules import PostgresSchedules
 from polyagent.adapters.postgres.sessions import PostgresSessions
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.adapters.postgres.tasks import PostgresTasks
@@ -25,6 +26,7 @@ from polyagent.ports.store import (
     AuditLog,
     Families,
     Identities,
+    Schedules,
     Sessions,
     Tasks,
     Transaction,
@@ -42,6 +44,7 @@ class PostgresTransaction:
         agents: Agents,
         sessions: Sessions,
         tasks: Tasks,
+        schedules: Schedules,
     ) -> None:
         self.accounts = accounts
         self.families = families
@@ -51,6 +54,7 @@ class PostgresTransaction:
         self.agents = agents
         self.sessions = sessions
         self.tasks = tasks
+        self.schedules = schedules
 
 
 class PostgresStore:
@@ -76,6 +80,7 @@ class PostgresStore:
                 PostgresAgents(*rows),
                 PostgresSessions(*rows),
                 PostgresTasks(*rows, offers),
+                PostgresSchedules(*rows),
             )
             with translated():
                 await connection.commit()

@@ -41,6 +41,8 @@ class TaskRow(DefaultBase):
     max_attempts: Mapped[int]
     timeout_s: Mapped[float]
     unique_key: Mapped[Words | None]
+    schedule_id: Mapped[UUID | None]
+    fire_at: Mapped[Moment | None]
     due_at: Mapped[Instant]
     owner: Mapped[UUID | None]
     claimed_at: Mapped[Moment | None]
@@ -69,6 +71,13 @@ class TaskRow(DefaultBase):
             postgresql_where=text(
                 "unique_key IS NOT NULL AND status IN ('queued', 'parked', 'running')"
             ),
+        ),
+        Index(
+            "tasks_fire",
+            "schedule_id",
+            "fire_at",
+            unique=True,
+            postgresql_where=text("fire_at IS NOT NULL"),
         ),
         Index("tasks_user", "workspace_id", "user_id", text("id DESC")),
     )

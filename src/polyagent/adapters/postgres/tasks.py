@@ -52,7 +52,7 @@ class PostgresTasks:
         return [added.get(task.id) or await self._live_or_new(task) for task in tasks]
 
     async def _add(self, tasks: Sequence[TaskToQueue]) -> Mapping[UUID, Task]:
-        """Enqueue those whose unique key no live task has."""
+        """Enqueue those whose unique key no live task has, and whose instant of a schedule none has."""
         rows = await self._all(sql.ADD, workspace_id=self._workspace_id, tasks=_json(tasks))
         found = {row["id"]: row for row in rows}  # in no order
         added = [(task, found[task.id]) for task in tasks if task.id in found]
@@ -70,6 +70,8 @@ class PostgresTasks:
             priority=task.priority,
             payload=task.payload,
             unique_key=task.unique_key,
+            schedule_id=task.schedule_id,
+            fire_at=task.fire_at,
             max_attempts=task.max_attempts,
             timeout_s=task.timeout_s,
             next_attempt_at=row["due_at"],
@@ -79,13 +81,18 @@ class PostgresTasks:
 
     async def _require_room(self, tasks: Sequence[TaskToQueue], most: int) -> None:
         for user_id in {task.user_id for task in tasks}:
-            (row,) = await self._all(sql.WAITING, user_id=user_id)
-            if row["count"] + sum(task.user_id == user_id for task in tasks) > most:
+            if await self.waiting(user_id) + sum(task.user_id == user_id for task in tasks) > most:
                 raise TooManyOpen(QUEUE_FULL, retry_after_s=QUEUE_FULL_S)
+
+    async def waiting(self, user_id: UUID) -> int:
+        (row,) = await self._all(sql.WAITING, user_id=user_id)
+        count: int = row["count"]
+        return count
 
     async def _live_or_new(self, task: TaskToQueue) -> Task:
         """Return the live task that has the key; where it has ended since, enqueue after all."""
-        key = {"end_user": task.end_user, "unique_key": task.unique_key, "user_id": task.user_id}
+        names = ("end_user", "unique_key", "user_id", "schedule_id", "fire_at")
+        key = {name: getattr(task, name) for name in names}
         for _ in range(TRIES):
             rows = await self._all(sql.LIVE_UNDER, workspace_id=self._workspace_id, **key)
             if rows:

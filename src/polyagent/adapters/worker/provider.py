@@ -4,6 +4,7 @@ from dishka import Provider, Scope, provide
 
 from polyagent.adapters.worker.executor import FAREWELL_S, LocalExecutor
 from polyagent.adapters.worker.housekeeper import Housekeeper
+from polyagent.adapters.worker.scheduler import Scheduler
 from polyagent.adapters.worker.tasks.runner import TaskRunner
 from polyagent.ports.clock import Clock
 from polyagent.ports.events import Events
@@ -19,6 +20,7 @@ from polyagent.ports.upkeep import Upkeep
 from polyagent.settings import Limits, Server
 from polyagent.settings import Queue as QueueSettings
 from polyagent.usecases.execute_run import ExecuteRun
+from polyagent.usecases.fire_schedules import FireSchedules
 
 
 class WorkerProvider(Provider):
@@ -73,3 +75,7 @@ class WorkerProvider(Provider):
     @provide
     def housekeeper(self, upkeep: Upkeep, clock: Clock) -> Housekeeper:
         return Housekeeper(upkeep, clock)
+
+    @provide
+    def scheduler(self, fire: FireSchedules, clock: Clock) -> Scheduler:
+        return Scheduler(fire, clock)
