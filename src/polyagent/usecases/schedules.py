@@ -72,12 +72,10 @@ class ManageSchedules:
         """Apply an RFC 7396 merge patch. Raises `Invalid`, and as `replace` does."""
         return await self._change(actor, schedule_id, lambda now: merged(now, patch), version)
 
-    async def turn(
-        self, actor: Actor, schedule_id: UUID, *, on: bool, version: int | None
-    ) -> Schedule:
-        """Pause it, or resume it, from now on; one that is as it is to be stays as it is."""
+    async def turn(self, actor: Actor, schedule_id: UUID, *, on: bool) -> Schedule:
+        """Resume it, from now on, or pause it; one that is so already stays as it is."""
         return await self._change(
-            actor, schedule_id, lambda now: msgspec.structs.replace(now.ask(), enabled=on), version
+            actor, schedule_id, lambda now: msgspec.structs.replace(now.ask(), enabled=on), None
         )
 
     async def _change(

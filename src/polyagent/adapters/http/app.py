@@ -33,6 +33,7 @@ from polyagent.adapters.http.routes.health import HealthController
 from polyagent.adapters.http.routes.metrics import MetricsController
 from polyagent.adapters.http.routes.problems import ProblemController
 from polyagent.adapters.http.routes.runs import RunController
+from polyagent.adapters.http.routes.schedules import ScheduleController
 from polyagent.adapters.http.routes.sessions import SessionController
 from polyagent.adapters.http.routes.stats import StatsController
 from polyagent.adapters.http.routes.tasks import TaskController
@@ -103,6 +104,7 @@ def _routes(settings: Server) -> list[ControllerRouterHandler]:
             SessionController,
             ToolController,
             TaskController,
+            ScheduleController,
             TicketController,
             StatsController,
         ),

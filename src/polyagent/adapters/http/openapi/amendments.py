@@ -49,7 +49,9 @@ def amend(operations: dict[str, Said]) -> None:
     _texts(operations)
     tickets = operations["create_ticket"]["requestBody"]["content"][JSON]
     tickets["examples"] = TICKETS
-    operations["update_agent"]["requestBody"]["content"][JSON]["schema"] = _named("PatchAgent")
+    for noun in ("Agent", "Schedule"):
+        patch = operations[f"update_{noun.lower()}"]["requestBody"]["content"][JSON]
+        patch["schema"] = _named(f"Patch{noun}")
 
 
 def _chat(chat: Said) -> None:

@@ -45,7 +45,8 @@ from polyagent.domain.chat import Ask, ForkSession, Message, PatchSession, Sessi
 from polyagent.domain.health import Health
 from polyagent.domain.page import Page
 from polyagent.domain.run import Answer, Run
-from polyagent.domain.task import NewTask, Task, TaskStats
+from polyagent.domain.schedule import NewSchedule, Schedule
+from polyagent.domain.task import NewTask, Task, TaskAsk, TaskStats
 from polyagent.domain.ticket import NewTicket, Ticket
 from polyagent.domain.tool import Executed, ExecuteTool, Tool
 from polyagent.domain.usage import UsageReport
@@ -54,6 +55,7 @@ ASKS: tuple[Any, ...] = (
     *(Login, Registration, Refresh, NewUser, PatchProfile, PutProfile, PatchUser, NewApiKey),
     *(NewTicket, NewAgent, Ask, ForkSession, PatchSession, ExecuteTool, CompletionRequest),
     NewTask,
+    NewSchedule,
 )
 ANSWERS: tuple[Any, ...] = (
     *(Problem, ProblemKind, Alive, Health, Tokens, User, ApiKey, MadeApiKey, AuditEntry, Ticket),
@@ -61,6 +63,7 @@ ANSWERS: tuple[Any, ...] = (
     *(TaskStats, Page[Task], Page[TaskStats]),
     *(Page[User], Page[ApiKey], Page[AuditEntry], Page[Agent], Page[Session], Page[Message]),
     *(Page[Run], Page[Tool], CompletionResponse, ModelOffer, ModelOffers, ErrorAnswer),
+    *(Schedule, Page[Schedule]),
 )
 WITHHELD = frozenset({"secret"})
 """Fields that an answer which is given again lacks."""
@@ -86,7 +89,11 @@ def components() -> dict[str, Schema]:
 
     What clients both send and get, in two forms, is called `...Input` where they send it.
     """
-    asked = {**_schemas(ASKS), "PatchAgent": _patch_agent()}
+    asked = {
+        **_schemas(ASKS),
+        "PatchAgent": _patch_agent(),
+        "PatchSchedule": _patch_schedule(),
+    }
     told = _told((*ANSWERS, *EVENTS))
     names = {name: f"{name}Input" for name in _two_formed(asked, told)}
     for name in LATER:
@@ -185,14 +192,26 @@ def _event(envelope: dict[str, Schema], body: Schema) -> Schema:
 
 
 def _patch_agent() -> Schema:
-    """Every field may be left out, and null clears. https://www.rfc-editor.org/rfc/rfc7396"""
-    fields = _schemas((NewAgent,))["NewAgent"]["properties"]
+    patch = _patch(NewAgent, stay={"name"})
+    approval = patch["properties"]["approval"]
+    approval["additionalProperties"] = or_null(approval["additionalProperties"])
+    return patch
+
+
+def _patch_schedule() -> Schema:
+    patch = _patch(NewSchedule, stay={"name", "cron", "timezone", "task"})
+    patch["properties"]["task"] = _patch(TaskAsk, stay={"kind"})
+    return patch
+
+
+def _patch(kind: type[msgspec.Struct], *, stay: set[str]) -> Schema:
+    """Every field may be left out, and null clears those that need not be. https://www.rfc-editor.org/rfc/rfc7396"""
+    fields = _schemas((kind,))[kind.__name__]["properties"]
     bare = {name: {k: v for k, v in f.items() if k != "default"} for name, f in fields.items()}
-    bare["approval"]["additionalProperties"] = or_null(bare["approval"]["additionalProperties"])
     return {
         "description": "A merge patch: what is absent stays, null clears, objects merge.",
         "type": "object",
-        "properties": {n: f if n == "name" else or_null(f) for n, f in bare.items()},
+        "properties": {n: f if n in stay else or_null(f) for n, f in bare.items()},
         "additionalProperties": False,
     }
 

@@ -25,7 +25,8 @@ from polyagent.domain.event import (
 )
 from polyagent.domain.health import Component, Health
 from polyagent.domain.run import Answer, Run
-from polyagent.domain.task import Task, TaskStats
+from polyagent.domain.schedule import NewSchedule, made
+from polyagent.domain.task import Task, TaskAsk, TaskStats
 from polyagent.domain.ticket import Ticket
 from polyagent.domain.tool import Executed, Tool
 from polyagent.domain.usage import DEFAULT_SPAN, Sums, Usage, UsageGroup, UsageReport
@@ -37,7 +38,7 @@ def _id(number: int) -> UUID:
     return UUID(f"01990000-0000-7000-8000-{number:012}")
 
 
-USER, AGENT, SESSION, RUN, MESSAGE, KEY, ENTRY, TASK = map(_id, range(1, 9))
+USER, AGENT, SESSION, RUN, MESSAGE, KEY, ENTRY, TASK, SCHEDULE = map(_id, range(1, 10))
 AT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 QUESTION, ANSWER = "What is 17 * 23?", "17 * 23 = 391."
 USAGE = Usage(input_tokens=42, output_tokens=9, total_tokens=51)
@@ -70,6 +71,12 @@ _SUMS: dict[str, Any] = {
     "estimated_tokens": 0,
     "cost": 0.0031,
 }
+_SCHEDULE = NewSchedule(
+    name="morning report",
+    cron="30 7 * * 1-5",
+    timezone="Europe/Berlin",
+    task=TaskAsk(kind="chat", payload={"message": "What is new?", "agent_type": "research"}),
+)
 _EVENT_BODIES: tuple[EventBody, ...] = (
     RunStarted(agent_id=AGENT, agent_version=1, attempt=1),
     MessageDelta(step=1, part=0, text=ANSWER),
@@ -118,6 +125,8 @@ ASKED: dict[str, Any] = {
         "model_settings": {"temperature": 0.2},
     },
     "PatchAgent": {"description": "Reckons.", "model": None},
+    "NewSchedule": _SCHEDULE,
+    "PatchSchedule": {"cron": "30 8 * * 1-5", "task": {"priority": 7}},
     "Ask": {"message": QUESTION, "agent_type": "general"},
     "NewTask": {"kind": "chat", "payload": {"message": QUESTION}, "unique_key": "nightly"},
     "ForkSession": {"message_id": MESSAGE},
@@ -160,6 +169,30 @@ TOLD: dict[str, Any] = {
         created_at=AT,
         updated_at=AT,
     ),
+    "Task": Task(
+        id=TASK,
+        workspace_id=DEFAULT_WORKSPACE,
+        user_id=USER,
+        kind="chat",
+        status="queued",
+        priority=5,
+        payload=_SCHEDULE.task.payload,
+        schedule_id=SCHEDULE,
+        max_attempts=3,
+        timeout_s=600.0,
+        next_attempt_at=AT,
+        created_at=AT,
+    ),
+    "Schedule": made(
+        _SCHEDULE,
+        id=SCHEDULE,
+        workspace_id=DEFAULT_WORKSPACE,
+        user_id=USER,
+        version=1,
+        next_fire_at=_SCHEDULE.next_after(AT),
+        created_at=AT,
+        updated_at=AT,
+    ).told(),
     "Answer": Answer(
         run_id=RUN, session_id=SESSION, status="completed", message=_MESSAGE, usage=USAGE
     ),
@@ -180,20 +213,6 @@ TOLD: dict[str, Any] = {
         agent_version=1,
         status="queued",
         position=1,
-        created_at=AT,
-    ),
-    "Task": Task(
-        id=TASK,
-        workspace_id=DEFAULT_WORKSPACE,
-        user_id=USER,
-        kind="chat",
-        status="queued",
-        priority=5,
-        payload={"message": QUESTION},
-        unique_key="nightly",
-        max_attempts=3,
-        timeout_s=600,
-        next_attempt_at=AT,
         created_at=AT,
     ),
     "TaskStats": TaskStats(kind="chat", status="succeeded", count=12, attempts=13, mean_run_s=4.2),

@@ -22,6 +22,7 @@ TAGS = {
     "Tasks": "What is done later, in its turn, as often as it takes.",
     "Sessions": "Conversations, with what was said in them.",
     "Tools": "What agents can call.",
+    "Schedules": "Tasks that are enqueued again and again, at the times of a cron expression.",
     "Tickets": "Credentials for one address, where a browser can send no header.",
     "Statistics": "What was used: yours, and for administrators everybody's.",
     "Operation": "For whoever runs the server.",
@@ -48,7 +49,33 @@ _ROLE = (
     "the workspace."
 )
 
+_CRON = (
+    "Five fields (minute, hour, day of the month, month, day of the week), or `@hourly`, `@daily`, "
+    "`@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`."
+)
+_TIMEZONE = "The IANA name of the zone that `cron` is read in, as `Europe/Berlin` or `UTC`."
+_CATCH_UP = (
+    "Of the times that pass while no worker runs: `skip` fires none that is over by more than a minute, "
+    "`one` the last, `all` each."
+)
+_END_AT = "It fires until then, and then no more."
+
 FIELDS = {
+    "NewSchedule.cron": _CRON,
+    "Schedule.cron": _CRON,
+    "NewSchedule.timezone": _TIMEZONE,
+    "Schedule.timezone": _TIMEZONE,
+    "NewSchedule.catch_up": _CATCH_UP,
+    "Schedule.catch_up": _CATCH_UP,
+    "NewSchedule.end_at": _END_AT,
+    "Schedule.end_at": _END_AT,
+    "NewSchedule.enabled": "Not while it is paused.",
+    "Schedule.enabled": "Not while it is paused.",
+    "Schedule.next_fire_at": "Null: it is paused, or at its end.",
+    "Schedule.next_fires": "The next five times, `next_fire_at` first.",
+    "Schedule.last_fire_at": "The last of its times that fired.",
+    "Schedule.last_task_id": "The task that this enqueued.",
+    "Task.fire_at": "The time of its schedule that it was made for. Null: it was triggered by hand.",
     "Answer.status": _STATUS,
     "Run.status": _STATUS,
     "Run.attempt": "Grows when another process takes it over, or a step is tried again.",
