@@ -53,9 +53,7 @@ def test_what_is_not_due_yet_stays_as_it_is() -> None:
     ("catch_up", "fired"),
     [("skip", minutes(9, 10)), ("one", minutes(10)), ("all", minutes(*range(11)))],
 )
-def test_after_an_outage_of_ten_minutes(
-    catch_up: CatchUp, fired: tuple[datetime, ...]
-) -> None:
+def test_after_an_outage_of_ten_minutes(catch_up: CatchUp, fired: tuple[datetime, ...]) -> None:
     firing = schedule(catch_up=catch_up).fires(NOON + 10 * MINUTE, ROOM)
 
     assert (firing.instants, firing.next_fire_at) == (fired, NOON + 11 * MINUTE)

@@ -54,7 +54,7 @@ class Cron:
     def after(self, instant: datetime) -> Iterator[datetime]:
         """Yield the instants after this one, growing; none where there is none in 50 years."""
         last = instant
-        for at in CronSim(self._expression, instant.astimezone(self._zone)):
+        for at in _Instants(self._expression, instant.astimezone(self._zone)):
             utc = at.astimezone(UTC)
             if utc > last:  # two wall times that one leap skips are one instant
                 yield utc
@@ -72,6 +72,20 @@ class Cron:
             if found or begin == since:
                 return found.pop() if found else None
             span *= 2
+
+
+class _Instants(CronSim):
+    """cronsim 2.8 looks for an hour in steps of whole ones, and misses it behind a leap of half an hour."""
+
+    def advance_hour(self) -> bool:
+        if self.dt.hour in self.hours:
+            return False
+        self.dt = self.dt.replace(minute=0, second=0)
+        while self.dt.hour not in self.hours:
+            self.tick(seconds=3600 - 60 * self.dt.minute)
+            if self.dt.hour == 0:
+                break
+        return True
 
 
 def _five_fields(expression: str) -> str:
