@@ -49,6 +49,7 @@ def amend(operations: dict[str, Said]) -> None:
     _texts(operations)
     tickets = operations["create_ticket"]["requestBody"]["content"][JSON]
     tickets["examples"] = TICKETS
+    operations["trigger_schedule"]["responses"]["202"]["headers"] |= referring(["Location"])
     for noun in ("Agent", "Schedule"):
         patch = operations[f"update_{noun.lower()}"]["requestBody"]["content"][JSON]
         patch["schema"] = _named(f"Patch{noun}")
