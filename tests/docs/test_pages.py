@@ -22,6 +22,7 @@ RUN_PAGES = [
     "docs/openai.md",
     "docs/streaming.md",
     "docs/operations.md",
+    "docs/scheduling.md",
 ]
 PAGES = [
     *RUN_PAGES,

@@ -1,17 +1,18 @@
 """Schedules between real processes: each instant fires once, whoever is killed."""
 
-import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import cycle
-from typing import Any
+from pathlib import Path
 
 import asyncpg
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from tests.e2e.fleet import Fleet
 from tests.e2e.processes import in_time
@@ -82,15 +83,9 @@ class Rows:
             )
         )
 
-    async def forget_order(self, redis_url: str) -> None:
-        import redis.asyncio
-
-        async with redis.asyncio.Redis.from_url(redis_url) as client:
-            await client.flushall()
-
 
 @contextlib.asynccontextmanager
-async def rows_of(fleet: Fleet) -> Any:
+async def rows_of(fleet: Fleet) -> AsyncIterator[tuple[Rows, asyncpg.Connection]]:
     connection = await asyncpg.connect(fleet.database_url)
     try:
         yield Rows(connection), connection
@@ -120,11 +115,12 @@ async def test_a_missed_day_of_minutes_fires_once_each_while_workers_are_killed(
         members = cycle(fleet.members.values())
         for n in range(KILLS):
             seen = len(await rows.fired(ids[n % 3]))
-            await in_time(lambda n=n, seen=seen: _more(rows, ids[n % 3], seen))
+            await in_time(partial(_more, rows, ids[n % 3], seen))
             member = next(members)
             member.kill()
             if n == KILLS // 2:
-                await rows.forget_order(fleet.redis_url)
+                async with Redis.from_url(fleet.redis_url) as redis:
+                    await redis.flushall()
             member.start()
         await in_time(lambda: rows.has_caught_up(*ids))
         for schedule_id, begin in zip(ids, begins, strict=True):
@@ -152,7 +148,7 @@ async def test_who_is_killed_between_taking_and_committing_has_fired_nothing(
             killed = [pid for member in fleet.members.values() for pid in member.kill()]
             killed += _kill_workers(fleet)
         assert killed
-        await in_time(lambda: _is_gone(killed))
+        await in_time(lambda: _are_gone(killed))
         for member in fleet.members.values():
             member.start()
         await in_time(lambda: rows.has_caught_up(schedule_id))
@@ -164,18 +160,17 @@ def _kill_workers(fleet: Fleet) -> list[int]:
     """Kill those of the `up` itself; it starts others."""
     pids = [pid for pid, words in fleet.up.family().items() if "worker" in words.split()]
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     return pids
 
 
-async def _is_gone(pids: Sequence[int]) -> bool:
-    await asyncio.sleep(0)
-    return not any(_lives(pid) for pid in pids)
+async def _are_gone(pids: Sequence[int]) -> bool:
+    return not any(map(_lives, pids))
 
 
 def _lives(pid: int) -> bool:
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
