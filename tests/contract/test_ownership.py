@@ -20,13 +20,15 @@ from polyagent.domain.errors import NotFound
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
 from polyagent.domain.run import IdempotencyKey, NewRun, Spec
-from polyagent.domain.task import TaskToQueue
+from polyagent.domain.schedule import NewSchedule, made
+from polyagent.domain.task import TaskAsk, TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Transaction
 from tests.contract.tenant import Tenant
 
 ALL = PageAsk(limit=100)
+SCHEDULE = NewSchedule(name="daily", cron="@daily", timezone="UTC", task=TaskAsk(kind="tool"))
 KEY = IdempotencyKey(key="k", route="chat", body_hash=b"x" * 32)
 
 
@@ -43,6 +45,7 @@ class Things(NamedTuple):
     family: UUID
     token: RefreshToken
     task: UUID
+    schedule: UUID
 
 
 class Reach(Protocol):
@@ -121,6 +124,13 @@ REACHES: dict[str, Reach] = {
     "tasks.cancel": lambda tx, runs, actor, of: tx.tasks.cancel(of.task),
     "tasks.retry": lambda tx, runs, actor, of: tx.tasks.retry(of.task),
     "tasks.stats": lambda tx, runs, actor, of: tx.tasks.stats(None, None),
+    "schedules.get": lambda tx, runs, actor, of: tx.schedules.get(of.schedule),
+    "schedules.list": lambda tx, runs, actor, of: tx.schedules.list(ALL),
+    "schedules.change": lambda tx, runs, actor, of: tx.schedules.change(
+        of.schedule, SCHEDULE, next_fire_at=None, version=None
+    ),
+    "schedules.delete": lambda tx, runs, actor, of: tx.schedules.delete(of.schedule, version=None),
+    "schedules.due": lambda tx, runs, actor, of: tx.schedules.due(None, 10),
     "runs.ground": lambda tx, runs, actor, of: _ground(runs, actor, session_id=of.session),
     "runs.ground: agent": lambda tx, runs, actor, of: _ground(runs, actor, agent_id=of.agent),
     "runs.ground: name": lambda tx, runs, actor, of: _ground(runs, actor, agent_name=of.agent_name),
@@ -134,14 +144,32 @@ REACHES: dict[str, Reach] = {
     "runs.latest": lambda tx, runs, actor, of: runs.latest(actor, [of.session]),
     "runs.cancel": lambda tx, runs, actor, of: runs.cancel(actor, of.run),
 }
-ADMINISTRATORS = ("accounts", "families.ro", "families.revoke_", "identities", "audit")
+ADMINISTRATORS = (
+    "accounts",
+    "families.ro",
+    "families.revoke_",
+    "identities",
+    "audit",
+    "schedules.due",
+)
 """The workspace alone is their border: use cases let administrators and the server itself at them."""
 UNOWNED = {
     *(f"{name}.add" for name in ("accounts", "families", "api_keys", "identities", "audit")),
     *("agents.add", "accounts.logged_in", "runs.tails", "runs.journaled", "tasks.add"),
+    *("tasks.waiting", "schedules.add", "schedules.now", "schedules.move"),
 }
 """What brings its own owner along, or is asked by the server itself."""
-PORTS = ("accounts", "families", "api_keys", "identities", "audit", "agents", "sessions", "tasks")
+PORTS = (
+    "accounts",
+    "families",
+    "api_keys",
+    "identities",
+    "audit",
+    "agents",
+    "sessions",
+    "tasks",
+    "schedules",
+)
 
 
 async def _things(tenant: Tenant) -> Things:
@@ -169,6 +197,17 @@ async def _things(tenant: Tenant) -> Things:
         await tx.identities.add("issuer", "ann", ann.user_id)
         await tx.audit.add(AuditEntry(id=new_id(), at=tenant.now(), action="login"))
         asked = TaskToQueue(id=new_id(), user_id=ann.user_id, kind="tool", payload={})
+        schedule = made(
+            SCHEDULE,
+            id=new_id(),
+            user_id=ann.user_id,
+            workspace_id=ann.workspace_id,
+            version=1,
+            next_fire_at=tenant.now() - timedelta(hours=1),
+            created_at=tenant.now(),
+            updated_at=tenant.now(),
+        )
+        await tx.schedules.add(schedule)
         (task,) = await tx.tasks.add([asked])
     admitted = await tenant.asks(ann, agent, key=KEY)
     session_id = admitted.run.session_id
@@ -186,6 +225,7 @@ async def _things(tenant: Tenant) -> Things:
         family=family.id,
         token=token,
         task=task.id,
+        schedule=schedule.id,
     )
 
 
@@ -200,6 +240,7 @@ async def _seen(tenant: Tenant, of: Things) -> list[Any]:
             await tx.sessions.messages(of.session, ALL),
             await tx.api_keys.list(ALL),
             await tx.tasks.get(of.task),
+            await tx.schedules.get(of.schedule),
             *(run, events),
         ]
 

@@ -67,6 +67,13 @@ def _of_task(status: Stored = "queued") -> Make:
     return make
 
 
+def _of_schedule(body: Callable[[], Any] = lambda: None) -> Make:
+    async def make(town: Town, user: User) -> Ask:
+        return Ask({"schedule_id": await town.schedule(user)}, body())
+
+    return make
+
+
 def _of_user(body: Any = None) -> Make:
     async def make(town: Town, user: User) -> Ask:
         somebody = await town.user("viewer", workspace_id=user.workspace_id)
@@ -137,6 +144,11 @@ def _new_task() -> Any:
     return {"kind": "rests", "delay_s": 3600}
 
 
+def _new_schedule() -> Any:
+    when = {"cron": "30 7 * * 1-5", "timezone": "Europe/Berlin"}
+    return {"name": f"s-{new_id().hex}", **when, "task": {"kind": "rests"}}
+
+
 REQUESTS: dict[str, Make] = {
     "log_in": _log_in,
     "register": _newcomer(),
@@ -148,6 +160,15 @@ REQUESTS: dict[str, Make] = {
     "get_problem": _plain(code="not_found"),
     "read_usage": _plain(),
     "read_task_stats": _plain(),
+    "list_schedules": _plain(),
+    "create_schedule": _says(_new_schedule),
+    "get_schedule": _of_schedule(),
+    "replace_schedule": _of_schedule(_new_schedule),
+    "update_schedule": _of_schedule(lambda: {"catch_up": "one"}),
+    "delete_schedule": _of_schedule(),
+    "pause_schedule": _of_schedule(),
+    "resume_schedule": _of_schedule(),
+    "trigger_schedule": _of_schedule(),
     "list_tasks": _plain(),
     "create_task": _says(_new_task),
     "get_task": _of_task(),

@@ -27,10 +27,16 @@ NOBODYS: dict[str, Callable[[], dict[str, Any]]] = {
     "run_id": lambda: {"run_id": some_id()},
     "user_id": lambda: {"user_id": some_id()},
     "task_id": lambda: {"task_id": some_id()},
+    "schedule_id": lambda: {"schedule_id": some_id()},
     "key_id": lambda: {"key_id": some_id()},
     "model_id": lambda: {"model_id": f"agent/{some_id()}"},
 }
 READ = {"get_agent", "list_agent_versions", "get_model"}
+READ_LATER = {"get_task", "get_schedule"}
+CHANGE_LATER = {
+    *("cancel_task", "retry_task", "replace_schedule", "update_schedule", "delete_schedule"),
+    *("pause_schedule", "resume_schedule", "trigger_schedule"),
+}
 CHANGE = {"replace_agent", "update_agent", "delete_agent", "restore_agent_version"}
 
 
@@ -42,9 +48,9 @@ def expected(operation: str, who: Who, whose: Whose) -> int | None:
         return 403
     if operation in ("get_user", "update_user", "delete_user") and who != "admin":
         return 403
-    if operation in ("get_task", "cancel_task", "retry_task") and who == "admin's chat key":
+    if operation in READ_LATER | CHANGE_LATER and who == "admin's chat key":
         return 403
-    if operation in ("cancel_task", "retry_task") and who == "viewer":
+    if operation in CHANGE_LATER and who == "viewer":
         return 403
     return None if whose == "own" or (who == "admin" and whose != "abroad") else 404
 

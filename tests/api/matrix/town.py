@@ -20,7 +20,8 @@ from polyagent.domain.api_key import MadeApiKey, Secret, prefix_of
 from polyagent.domain.chat import TextPart
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import NewRun, Spec
-from polyagent.domain.task import TaskToQueue
+from polyagent.domain.schedule import NewSchedule, made
+from polyagent.domain.task import TaskAsk, TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
 from polyagent.ports.clock import Clock
 from polyagent.ports.runs import Runs
@@ -154,7 +155,7 @@ class Town:
 
     async def agent(self, user: User, visibility: Visibility = "private") -> Agent:
         new = NewAgent(name=f"a-{new_id().hex}", visibility=visibility)
-        made = Agent(
+        agent = Agent(
             **{field: getattr(new, field) for field in NewAgent.__struct_fields__},
             id=new_id(),
             workspace_id=user.workspace_id,
@@ -164,8 +165,8 @@ class Town:
             updated_at=NOW,
         )
         async with self._store.begin(actor_of(user)) as tx:
-            await tx.agents.add(made)
-        return made
+            await tx.agents.add(agent)
+        return agent
 
     async def talk(self, user: User) -> Talk:
         agent, client = await self.agent(user), await self.client(user)
@@ -204,6 +205,17 @@ class Town:
         self.state.tasks[asked.id] = msgspec.structs.replace(row, status=status)
         return asked.id
 
+    async def schedule(self, user: User) -> UUID:
+        new = NewSchedule(
+            name=f"s-{new_id().hex}", cron="@daily", timezone="UTC", task=TaskAsk(kind="rests")
+        )
+        columns = {"created_at": NOW, "updated_at": NOW, "next_fire_at": LATER, "version": 1}
+        owner = {"user_id": user.id, "workspace_id": user.workspace_id}
+        schedule = made(new, id=new_id(), **owner, **columns)
+        async with self._store.begin(actor_of(user)) as tx:
+            await tx.schedules.add(schedule)
+        return schedule.id
+
     def snapshot(self) -> dict[str, Any]:
         """Return all that is stored, but for who asked: rows are frozen, so shallow copies do."""
         state = self.state
@@ -216,6 +228,7 @@ class Town:
             "sessions",
             "runs",
             "tasks",
+            "schedules",
         )
         return {
             **{name: dict(getattr(state, name)) for name in (*tables, "copies", "keys", "answers")},
