@@ -32,6 +32,7 @@ from polyagent.domain.errors import StoreUnavailable, Unavailable
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import Beat
 from polyagent.domain.task import TaskToQueue, TaskWork
+from polyagent.ports.clock import Clock
 from polyagent.ports.journal import Journal
 from polyagent.ports.kinds import TaskControl
 from polyagent.ports.queue import TaskBacklog, TaskQueue
@@ -251,8 +252,8 @@ class OurEngine:
 
 
 class MemoryEngine(OurEngine):
-    def __init__(self) -> None:
-        self.state, self.clock = State(), SystemClock()
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.state, self.clock = State(), clock or SystemClock()
         store = MemoryStore(self.state, self.clock)
         super().__init__(store, self.state.task_queue, MemoryTaskBacklog(self.state, self.clock))
 
