@@ -110,7 +110,8 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     LoginFailures: _all(NeverFails("it counts in memory while Redis is away"), "of add clear"),
     Tickets: _all(Raises(QueueUnavailable), "put take"),
     Rates: _all(Answers(Standing(Bucket("user", "somebody", 600), 600, 0.0)), "take")
-    | _all(LOST, "give_back"),
+    | _all(LOST, "give_back")
+    | _all(HERE, "peek"),
     Places: _all(Answers(value=True), "enter") | _all(LOST, "hold leave"),
     Control: _all(Answers(value=False), "holds_lease"),
     Executor: _all(LOST, "admitting launch wake cancel")

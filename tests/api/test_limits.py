@@ -9,7 +9,7 @@ import pytest
 
 from polyagent.settings import Limits, Server, Settings
 from tests.api.client import LIMIT_S, Client
-from tests.api.house import DRAIN_S, SETTINGS, House
+from tests.api.house import DRAIN_S, SETTINGS, House, some_id
 from tests.api.sockets import street
 
 AGENTS = "/api/v1/agents"
@@ -83,10 +83,13 @@ async def test_logins_that_fail_are_few_and_others_many() -> None:
         good = [await house.nobody.post("/api/v1/users/login", right) for _ in range(4)]
         wrong = {"username": "eve", "password": "wrong"}
         bad = [await house.nobody.post("/api/v1/users/login", wrong) for _ in range(4)]
-        aside = await house.nobody.post("/api/v1/users/login/", wrong)
+        aside = [
+            await house.nobody.post(path, wrong)
+            for path in ("/api/v1/users/login/", "/api/v1/users//login", "//api/v1/users/login")
+        ]
         other = await house.ann.get(AGENTS)
 
-    assert aside.status == 429
+    assert {answer.status for answer in aside} == {429}
     assert [answer.status for answer in good] == [200] * 4
     assert [answer.status for answer in bad] == [401, 401, 401, 429]
     assert bad[-1].as_problem(429, "rate_limited")
@@ -163,6 +166,22 @@ async def test_streams_open_at_once_are_limited_not_how_often() -> None:
     assert third.headers["retry-after"]
     assert bobs.status == 200
     assert again.status == 200
+
+
+async def test_who_asks_for_streams_that_are_none_is_limited_like_everybody() -> None:
+    nothing = f"/api/v1/runs/{some_id()}/events"
+    async with limited(address_requests=9, user_requests=3) as house:
+        run = (await house.chat(house.ann)).json["run_id"]
+        events = f"/api/v1/runs/{run}/events"
+        bobs = [await house.bob.get(nothing) for _ in range(4)]
+        anns = [await house.ann.get(events, accept="application/*") for _ in range(3)]
+        late = await house.ann.get(events)
+        strangers = await house.nobody.get(nothing)
+
+    assert [answer.status for answer in bobs] == [404] * 3 + [429]
+    bobs[-1].as_problem(429, "rate_limited")
+    assert [answer.status for answer in anns] == [200, 200, 429]
+    assert late.status == strangers.status == 429
 
 
 async def test_polled_events_count_as_requests() -> None:

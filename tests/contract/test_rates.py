@@ -107,6 +107,20 @@ async def test_what_is_given_back_may_be_taken_again(rates: Rates) -> None:
     assert given([await rates.take([of_one]) for _ in range(2)]) == 1
 
 
+async def test_a_look_takes_nothing_and_says_when_there_is_none(rates: Rates) -> None:
+    of_one = bucket(2, exact=True)
+
+    whole = [rates.peek(of_one) for _ in range(3)]
+    await rates.take([of_one])
+    half = rates.peek(of_one)
+    await rates.take([of_one])
+    none = rates.peek(of_one)
+
+    assert [standing.remaining for standing in whole] == [2] * 3
+    assert [half.remaining, half.retry_after_s] == [1, 0.0]
+    assert none.retry_after_s > 0
+
+
 async def test_time_fills_it_again(rates: Rates) -> None:
     of_one = bucket(1, window_s=1)
     await rates.take([of_one])
@@ -155,8 +169,12 @@ async def test_without_redis_what_is_lenient_is_given_and_the_rest_counted_here(
         lenient = [await rates.take([of_one], lenient=True) for _ in range(30)]
         await rates.give_back(of_two)
         others = [await rates.take([of_two]) for _ in range(10)]
+        looked = rates.peek(of_two)
+        await rates.give_back(of_two)
+        again = [await rates.take([of_two]) for _ in range(2)]
 
-    assert [given(strict), given(lenient), given(others)] == [20, 30, 5]
+    assert [given(strict), given(lenient), given(others), given(again)] == [20, 30, 5, 1]
+    assert not looked.retry_after_s
 
 
 async def test_what_was_given_without_redis_is_told_when_it_is_back(redis_url: str) -> None:

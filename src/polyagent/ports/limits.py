@@ -14,6 +14,9 @@ class Rates(Protocol):
         the shared count is away a `lenient` take is given, others are counted for this process alone.
         """
 
+    def peek(self, bucket: Bucket) -> Standing:
+        """Return its standing as it is known here, taking nothing: with a `retry_after_s` where none is left."""
+
     async def give_back(self, bucket: Bucket) -> None:
         """Make one `take` of it undone."""
 

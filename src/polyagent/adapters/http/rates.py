@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 from dishka import AsyncContainer
 from litestar.types import HTTPScope
+from litestar.utils.path import normalize_path
 
 from polyagent.domain.account import Actor
 from polyagent.domain.errors import Limited, TooManyOpen
@@ -44,17 +45,31 @@ class RequestRates:
 
     async def of_address(self, scope: HTTPScope) -> None:
         """Count a request before anybody knows whose it is. Raises `Limited`."""
-        if opens_stream(scope):
-            return
-        bucket = Bucket("address", _whose(scope), self._settings.address_requests)
-        await self._take(scope["state"], bucket, lenient=scope["method"] in SAFE)
+        await self._count(scope, self._of_address(scope))
+
+    def _of_address(self, scope: HTTPScope) -> Bucket:
+        return Bucket("address", _whose(scope), self._settings.address_requests)
 
     async def of_user(self, scope: HTTPScope, actor: Actor, key_id: UUID | None) -> None:
         """Count a request of somebody, perhaps by an API key. Raises `Limited`."""
+        await self._count(scope, *self._of_user(actor, key_id))
+
+    async def _count(self, scope: HTTPScope, *buckets: Bucket) -> None:
+        """Take one of each; for a stream that is to be opened only see whether there are any."""
         if opens_stream(scope):
+            ports = await self._found()
+            self._require_given(ports, *map(ports.rates.peek, buckets))
+        else:
+            await self._take(scope["state"], *buckets, lenient=scope["method"] in SAFE)
+
+    async def of_unopened(self, scope: HTTPScope, status: int) -> None:
+        """Count a request for a stream that was answered with something else, unless that is our failure or its end."""
+        if not opens_stream(scope) or "leave" in scope["state"] or not _is_answer(status):
             return
-        buckets = self._of_user(actor, key_id)
-        await self._take(scope["state"], *buckets, lenient=scope["method"] in SAFE)
+        buckets = [self._of_address(scope)]
+        if (actor := scope.get("user")) is not None:
+            buckets += self._of_user(actor, scope["auth"].key_id)
+        await (await self._found()).rates.take(buckets, lenient=True)
 
     def _of_user(self, actor: Actor, key_id: UUID | None) -> Iterator[Bucket]:
         yield Bucket("user", actor.user_id.hex, self._settings.user_requests, exact=True)
@@ -97,7 +112,7 @@ class RequestRates:
 
     async def of_login(self, scope: HTTPScope) -> Bucket | None:
         """Count a login as one that fails, until it is known that it did not. Raises `Limited`."""
-        if scope["path"].rstrip("/") != LOGIN or scope["method"] != "POST":
+        if normalize_path(scope["path"]) != LOGIN or scope["method"] != "POST":
             return None
         bucket = Bucket("login", _whose(scope), self._settings.failed_logins, exact=True)
         await self._take({}, bucket)
@@ -113,7 +128,13 @@ class RequestRates:
         known: Standing | None = state.get("standing")
         if known is None or standing.remaining <= known.remaining:
             state["standing"] = standing
-        if standing.retry_after_s:
+        self._require_given(ports, standing)
+
+    def _require_given(self, ports: "_Ports", *standings: Standing) -> None:
+        """Raises `Limited`."""
+        for standing in standings:
+            if not standing.retry_after_s:
+                continue
             bucket = standing.bucket
             ports.exposition.observe_refusal(bucket.name)
             many = f"{bucket.quota} in {bucket.window_s} s"
@@ -143,6 +164,11 @@ def opens_stream(scope: HTTPScope) -> bool:
         return False
     accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
     return scope["method"] in SAFE and b"application/json" not in accepted
+
+
+def _is_answer(status: int) -> bool:
+    """Say whether this tells something but that a stream is over, or that we cannot tell."""
+    return 200 <= status < 500 and status != 204
 
 
 def _whose(scope: HTTPScope) -> str:

@@ -27,6 +27,11 @@ class MemoryRates:
             standings.append(bucket.standing(debt_s + bucket.pace_s))
         return min(standings, key=lambda standing: standing.remaining)
 
+    def peek(self, bucket: Bucket) -> Standing:
+        debt_s = self._debt_s(bucket, self._clock.monotonic())
+        is_empty = debt_s + bucket.pace_s > bucket.window_s + 1e-6
+        return bucket.refused(debt_s) if is_empty else bucket.standing(debt_s)
+
     async def give_back(self, bucket: Bucket) -> None:
         if bucket.key in self._whole_at_s:
             self._whole_at_s[bucket.key] -= bucket.pace_s

@@ -110,6 +110,7 @@ class Edge:
             await self._app(scope, intake, answer)
         if failing is not None and answer.status != 401:
             await self._rates.forgive(failing)
+        await self._rates.of_unopened(scope, answer.status)
 
     async def _count(self, scope: HTTPScope) -> Bucket | None:
         """Return what is to be forgiven where the request does not fail. Raises `Limited`."""

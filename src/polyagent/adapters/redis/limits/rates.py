@@ -53,8 +53,16 @@ class RedisRates:
             return _least(view.bucket.standing(view.debt_s(now_s)) for view in views)
         return max((view.refused(now_s) for view in views), key=lambda each: each.retry_after_s)
 
+    def peek(self, bucket: Bucket) -> Standing:
+        now_s, view = self._clock.monotonic(), self._views.get(bucket.key)
+        if view is None:
+            return bucket.standing(0.0)
+        is_refused = view.is_empty(now_s) and not self._is_away
+        return view.refused(now_s) if is_refused else bucket.standing(view.debt_s(now_s))
+
     async def give_back(self, bucket: Bucket) -> None:
         if self._is_away:
+            self._view(bucket, self._clock.monotonic()).take_back()
             return
         try:
             await self._ask([self._view(bucket, self._clock.monotonic())], wanted=-1)

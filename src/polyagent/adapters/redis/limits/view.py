@@ -47,6 +47,12 @@ class View:
         self.unsent += 1
         return self.bucket.standing(self._debt_s)
 
+    def take_back(self) -> None:
+        """Make a unit undone that was given here, and that Redis was not told of."""
+        if self.unsent:
+            self._debt_s -= self.bucket.pace_s
+            self.unsent -= 1
+
     def refused(self, now_s: float) -> Standing:
         return self.bucket.refused(self.debt_s(now_s))
 
