@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from polyagent.adapters.http.socket import keeper, outbox
 from polyagent.adapters.http.socket.outbox import Outbox
+from polyagent.adapters.http.socket.pace import FRAMES_A_SECOND
 from polyagent.adapters.http.socket.sockets import Sockets
 from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.models import said
@@ -263,3 +264,19 @@ async def test_a_run_that_goes_wrong_under_a_watcher_is_an_error_frame(town: Str
             heard.append(await talk.hears())
 
         assert (await talk.asks("ping"))["type"] == "pong"
+
+
+async def test_a_client_that_says_too_much_is_held_back_and_loses_nothing(slow_town: Slow) -> None:
+    town, clock = slow_town
+    async with town.talk(town.house.ann) as talk:
+        for number in range(FRAMES_A_SECOND + 1):
+            await talk.says("unwatch", run_id=RUN, id=number)
+        heard = [(await talk.hears())["reply_to"] for _ in range(FRAMES_A_SECOND)]
+        late = asyncio.create_task(talk.hears())
+        await asyncio.wait({late}, timeout=0.2)
+        was_held_back = not late.done()
+        await passes(clock, 1)
+
+        assert was_held_back
+        assert heard == [*range(FRAMES_A_SECOND)]
+        assert (await late)["reply_to"] == FRAMES_A_SECOND

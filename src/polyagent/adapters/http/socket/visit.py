@@ -10,6 +10,7 @@ from polyagent.adapters.http.socket.connection import Close, Connection
 from polyagent.adapters.http.socket.conversation import Conversation
 from polyagent.adapters.http.socket.credentials import Credentials, Handshake
 from polyagent.adapters.http.socket.look import SessionLook
+from polyagent.adapters.http.socket.pace import Pace
 from polyagent.adapters.http.socket.services import Services
 from polyagent.adapters.http.socket.session import SessionWatch
 from polyagent.domain.account import Claims
@@ -43,6 +44,7 @@ class Visit:
         self._session = session
         self._conversation = conversation
         self._services = services
+        self._pace = Pace(services.clock)
         self._leave: Callable[[], None] = _nothing
         self._path = ""
 
@@ -66,6 +68,7 @@ class Visit:
                 await self._connection.say(frames.ok(frame.id))
             with self._watching(look):
                 async for text in texts:
+                    await self._pace.keep()
                     await self._conversation.obey(text)
 
     def leave(self) -> None:
