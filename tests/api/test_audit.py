@@ -38,6 +38,17 @@ async def test_logins_their_refusals_and_reuse_are_noted(house: House) -> None:
     ]
 
 
+async def test_as_many_logins_are_noted_of_a_name_that_nobody_has(house: House) -> None:
+    for name in ["nobody"] * 5 + ["ann"] * 5 + ["noone"] * 5:
+        body = {"username": name, "password": "wrong one"}
+        assert (await house.nobody.post("/api/v1/users/login", body)).status == 401
+
+    noted = [entry["object"] for entry in await _entries(house, "login")]
+
+    ann = (await house.ann.get("/api/v1/users/profile")).json["id"]
+    assert noted == [None] * 5 + [ann] * 5 + [None] * 5
+
+
 async def test_changes_of_users_and_keys_are_noted_without_secrets(house: House) -> None:
     made = (await house.root.post("/api/v1/users", EVE)).json
     path = f"/api/v1/users/{made['id']}"

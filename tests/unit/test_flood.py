@@ -20,4 +20,5 @@ def test_many_addresses_do_not_leave_more_than_one_process_notes() -> None:
     noted = [flood.admit("login", f"192.0.2.{n}", 0.0) for n in range(10_000)]
 
     assert [each for each in noted if each is not None] == [0] * MOST_OF_ALL
+    assert flood.admit("request", "somebody", 0.0) == 0
     assert flood.admit("login", "192.0.2.1", WINDOW_S) == 10_000 - MOST_OF_ALL

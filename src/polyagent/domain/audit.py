@@ -65,14 +65,17 @@ MOST_OF_ALL = 60
 
 
 class Flood:
-    """How many refusals a minute one process notes, so that strangers cannot fill the disk.
+    """How many refusals of each action one process notes a minute, so that strangers cannot fill the disk.
+
+    Nor can those of one action hide those of another.
 
     What is left out is counted: the next entry of its action says how many there were.
     """
 
     def __init__(self) -> None:
         self._until_s = 0.0
-        self._noted: Counter[str] = Counter()
+        self._noted: Counter[tuple[Action, str]] = Counter()
+        self._of_all: Counter[Action] = Counter()
         self._left_out: Counter[str] = Counter()
 
     def admit(self, action: Action, about: str, now_s: float) -> int | None:
@@ -80,9 +83,11 @@ class Flood:
         if now_s >= self._until_s:
             self._until_s = now_s + WINDOW_S
             self._noted.clear()
-        kind = f"{action} {about}"
-        if self._noted[kind] >= MOST_OF_ONE or self._noted.total() >= MOST_OF_ALL:
+            self._of_all.clear()
+        kind = (action, about)
+        if self._noted[kind] >= MOST_OF_ONE or self._of_all[action] >= MOST_OF_ALL:
             self._left_out[action] += 1
             return None
         self._noted[kind] += 1
+        self._of_all[action] += 1
         return self._left_out.pop(action, 0)

@@ -78,14 +78,17 @@ class Audit:
         *,
         object: object = None,  # noqa: A002
         actor: Actor | None = None,
+        about: str | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
         """Note that somebody was refused; of a flood some, with the number of those before them.
 
+        `about` tells the floods of strangers apart; None: each address has one.
+
         A store that is away changes nothing about the refusal.
         """
-        about = str(actor.user_id if actor else object if action == "login" else CLIENT.get())
-        left_out = self._flood.admit(action, about, self._clock.monotonic())
+        one = str(actor.user_id if actor else about or CLIENT.get())
+        left_out = self._flood.admit(action, one, self._clock.monotonic())
         if left_out is None:
             return
         told = dict(details or {}) | ({"left_out": left_out} if left_out else {})

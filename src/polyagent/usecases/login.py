@@ -41,14 +41,16 @@ class LogIn:
         if (login.username is None) == (login.email is None):
             raise Invalid("Log in with a username or with an email: exactly one of them.")
         account = await self._account(login)
-        who = f"name:{login.username}" if login.email is None else f"email:{login.email}"
+        who = _called(login)
         hashed = account.password_hash or None if account else None
         try:
-            await self._check(same_name(who).lower(), login.password, hashed)
+            await self._check(who, login.password, hashed)
             known = _active(account)
         except BadCredentials:
-            # of nobody's login only that it failed: people type passwords into that field
-            await self._audit.refused("login", object=account.user.id if account else None)
+            # of nobody's login only that it failed: people type passwords into that field; and as many
+            # under each name, since to note one takes a time that would tell which names there are
+            known_id = account.user.id if account else None
+            await self._audit.refused("login", object=known_id, about=who)
             raise
         return await self._let_in(known)
 
@@ -132,6 +134,11 @@ class LogOut:
 def _tokens(ring: TokenRing, family: TokenFamily, refresh: RefreshToken) -> Tokens:
     token, lifetime_s = ring.issue(family.user_id, family_id=family.id)
     return Tokens(access_token=token, refresh_token=refresh.text, expires_in=lifetime_s)
+
+
+def _called(login: Login) -> str:
+    kind, name = ("name", login.username) if login.email is None else ("email", login.email)
+    return same_name(f"{kind}:{name}").lower()
 
 
 def _active(account: Account | None) -> Account:
