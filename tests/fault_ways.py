@@ -12,6 +12,7 @@ from polyagent.domain.errors import (
     ModelServiceUnavailable,
     PolyAgentError,
     QueueUnavailable,
+    SealBroken,
     StoreUnavailable,
     TaskFailed,
     ToolFailed,
@@ -51,6 +52,7 @@ from polyagent.ports.store import (
     Store,
     Tasks,
     Transaction,
+    Webhooks,
 )
 from polyagent.ports.tasks import TaskJournal
 from polyagent.ports.telemetry import Exposition, Meter
@@ -58,7 +60,7 @@ from polyagent.ports.tickets import Tickets
 from polyagent.ports.tools import Tools
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
-from polyagent.ports.vault import ForeignTokens, Passwords, TokenRing
+from polyagent.ports.vault import ForeignTokens, Passwords, Seals, TokenRing
 
 
 class Raises(msgspec.Struct, frozen=True):
@@ -121,7 +123,7 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     | _all(Answers(value=False), "may_judge"),
     Models: _all(NO_MODEL, "stream info list") | _all(Answers(Component(status="down")), "health"),
     Outbound: _all(Raises(FetchFailed), "fetch")
-    | _all(NeverFails("it is computed"), "require_allowed"),
+    | _all(NeverFails("it is computed"), "require_allowed judge"),
     Schedules: _all(AWAY, "now add get list change delete due move"),
     Runs: _all(AWAY, "ground admit replayed get list events cancel tails journaled latest"),
     Schemas: _all(NeverFails("it computes"), "require_sound misfit"),
@@ -137,6 +139,8 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     UsageBook: _all(AWAY, "read"),
     Credentials: _all(AWAY, "of key"),
     Tasks: _all(AWAY, "add waiting get list cancel retry stats"),
+    Webhooks: _all(AWAY, "add get list put rotate sealed delete"),
+    Seals: _all(Raises(SealBroken), "open") | _all(NeverFails("the key is in memory"), "seal"),
     TaskQueue: _all(Raises(QueueUnavailable), "put take begin_sweep end_sweep") | _all(LOST, "offer"),
     TaskBacklog: _all(AWAY, "page depth"),
     TaskJournal: _all(AWAY, "claim claim_oldest finish progress take_over"),

@@ -168,10 +168,15 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     roles: dict[str, Literal["viewer", "member", "admin"]] = {}
 
 
+SealingSecret = Annotated[str, Meta(min_length=32)]
+
+
 class Auth(Section, frozen=True):
     jwt_secret: str | None = None
     jwt_secret_previous: tuple[str, ...] = ()
     jwt_secret_file: str | None = None
+    sealing_secret: SealingSecret | None = None
+    sealing_secret_previous: tuple[SealingSecret, ...] = ()
     issuers: tuple[Issuer, ...] = ()
     access_token_s: Annotated[int, Meta(ge=60, le=86_400)] = 600
     leeway_s: Annotated[int, Meta(ge=0, le=300)] = 60
@@ -227,6 +232,19 @@ class Queue(Section, frozen=True):
     drain_s: Seconds = 10
 
 
+Delays = Annotated[
+    tuple[Annotated[float, Meta(ge=0, le=86_400)], ...],
+    Meta(min_length=1, description="a list of one or more numbers from 0 to 86400"),
+]
+
+
+class Webhooks(Section, frozen=True):
+    """`retry_delays_s` are those that Standard Webhooks suggests."""
+
+    timeout_s: Annotated[float, Meta(gt=0, le=25)] = 15
+    retry_delays_s: Delays = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+
+
 class Limits(Section, frozen=True):
     """What a run may use where its agent does not say less; runs at once and open sockets count per process."""
 
@@ -238,6 +256,7 @@ class Limits(Section, frozen=True):
     user_runs: Count = 20
     queued_runs: Count = 100
     queued_tasks: Count = 10_000
+    user_webhooks: Count = 20
     address_requests: Count = 1200
     failed_logins: Count = 20
     user_requests: Count = 600
@@ -272,5 +291,6 @@ class Settings(Section, frozen=True):
     documents: Documents = Documents()
     tools: Tools = Tools()
     queue: Queue = Queue()
+    webhooks: Webhooks = Webhooks()
     limits: Limits = Limits()
     telemetry: Telemetry = Telemetry()

@@ -7,7 +7,19 @@ from polyagent.domain.caps import Caps
 from polyagent.domain.image import ImageLimits
 from polyagent.domain.run import RunDefaults
 from polyagent.domain.task import TaskDefaults
-from polyagent.settings import Ai, Auth, Database, Limits, Queue, Redis, Server, Settings, Tools
+from polyagent.domain.webhook import WebhookPolicy
+from polyagent.settings import (
+    Ai,
+    Auth,
+    Database,
+    Limits,
+    Queue,
+    Redis,
+    Server,
+    Settings,
+    Tools,
+    Webhooks,
+)
 from polyagent.usecases.accounts import ManageAccounts
 from polyagent.usecases.agents import ManageAgents
 from polyagent.usecases.answers import AnswerOnce
@@ -16,6 +28,7 @@ from polyagent.usecases.audit import Audit
 from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.completions import FindModels, SendCompletion
+from polyagent.usecases.deliver_webhook import DeliverWebhook
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.fire_schedules import FireSchedules
 from polyagent.usecases.follow_run import FollowRun
@@ -31,6 +44,7 @@ from polyagent.usecases.tools import UseTools
 from polyagent.usecases.trust import Trust
 from polyagent.usecases.usage import ReadUsage
 from polyagent.usecases.verify_password import PasswordCheck
+from polyagent.usecases.webhooks import ManageWebhooks
 from polyagent.usecases.welcome import WelcomeStranger
 
 
@@ -73,6 +87,10 @@ class SettingsProvider(Provider):
         return settings.queue
 
     @provide
+    def webhooks(self, settings: Settings) -> Webhooks:
+        return settings.webhooks
+
+    @provide
     def caps(self, queue: Queue) -> Caps:
         return Caps(kinds=queue.kind_tasks, user=queue.user_tasks)
 
@@ -101,6 +119,8 @@ class UseCaseProvider(Provider):
     tasks = provide(ManageTasks)
     schedules = provide(ManageSchedules)
     fire = provide(FireSchedules)
+    webhooks = provide(ManageWebhooks)
+    deliver = provide(DeliverWebhook)
     follow = provide(FollowRun)
     tools = provide(UseTools)
     tickets = provide(ManageTickets)
@@ -132,6 +152,14 @@ class UseCaseProvider(Provider):
             max_attempts=queue.max_attempts,
             timeout_s=queue.timeout_s,
             queued_tasks=limits.queued_tasks,
+        )
+
+    @provide
+    def webhook_policy(self, webhooks: Webhooks, limits: Limits) -> WebhookPolicy:
+        return WebhookPolicy(
+            timeout_s=webhooks.timeout_s,
+            retry_delays_s=webhooks.retry_delays_s,
+            most=limits.user_webhooks,
         )
 
     @provide

@@ -10,6 +10,7 @@ SECRETS = frozenset(
     {
         *("ai.key", "ai.services.key", "server.metrics_token"),
         *("auth.jwt_secret", "auth.jwt_secret_previous"),
+        *("auth.sealing_secret", "auth.sealing_secret_previous"),
     }
 )
 MASK = "***"

@@ -166,6 +166,12 @@ class TimezoneUnknown(Impossible):
     code = "timezone_unknown"
 
 
+class EventUnknown(Impossible):
+    """Webhooks hear of no such event."""
+
+    code = "event_unknown"
+
+
 class ModelUnknown(Impossible):
     code = "model_unknown"
 
@@ -346,16 +352,34 @@ class TaskFailed(PolyAgentError):
         self.retry_after_s = retry_after_s
 
 
+class DeliveryFailed(TaskFailed):
+    """A receiver did not take what it was sent."""
+
+    code = "delivery_failed"
+
+
 class TaskGivenUp(PolyAgentError):
     """A task can never succeed: no further attempt is made."""
 
     code = "task_given_up"
 
 
+class ReceiverGone(TaskGivenUp):
+    """The receiver says that it will never take anything again (410)."""
+
+    code = "receiver_gone"
+
+
 class TaskInDoubt(TaskGivenUp):
     """Its effect may have happened, and must not happen twice."""
 
     code = "in_doubt"
+
+
+class SealBroken(PolyAgentError):
+    """What is sealed cannot be opened with any key that is here."""
+
+    code = "seal_broken"
 
 
 class Fenced(PolyAgentError):

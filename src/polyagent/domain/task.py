@@ -99,6 +99,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A task as clients see it. `next_attempt_at`: not before it, while it waits.
 
     `fire_at` is the instant of its schedule that it was made for; None: it was triggered by hand.
+    `webhook_id`: it delivers something to that webhook.
     """
 
     id: UUID
@@ -119,6 +120,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     error: TaskError | None = None
     attempts: Sequence[Attempt] = ()
     next_attempt_at: datetime | None = None
+    webhook_id: UUID | None = None
     metadata: Metadata = msgspec.field(default_factory=dict)
     created_at: datetime
     finished_at: datetime | None = None
@@ -132,6 +134,7 @@ class TaskToQueue(msgspec.Struct, frozen=True, kw_only=True):
     """A task as it is enqueued, with everything decided. `due_at` None: at once.
 
     There is one task for a schedule and `fire_at`, an instant of it.
+    `webhook_id` makes it a delivery to that webhook.
     """
 
     id: UUID
@@ -148,6 +151,7 @@ class TaskToQueue(msgspec.Struct, frozen=True, kw_only=True):
     fire_at: datetime | None = None
     metadata: Metadata = msgspec.field(default_factory=dict)
     traceparent: str | None = None
+    webhook_id: UUID | None = None
 
 
 class TaskWork(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +175,7 @@ class TaskWork(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor | None = None
     cut_short: bool = False
     traceparent: str | None = None
+    webhook_id: UUID | None = None
     waited_s: float = 0.0
 
     @property

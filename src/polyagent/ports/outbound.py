@@ -22,3 +22,9 @@ class Outbound(Protocol):
 
         For addresses that are kept: a name may lead elsewhere by the time it is dialled.
         """
+
+    async def judge(self, url: str) -> None:
+        """Raise `AddressRefused` as `require_allowed` does, and where the name leads to a private address.
+
+        A name that cannot be looked up now passes: it is judged again whenever it is dialled.
+        """

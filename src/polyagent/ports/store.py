@@ -15,6 +15,7 @@ from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.schedule import Due, Firing, NewSchedule, Schedule
 from polyagent.domain.task import Task, TaskStats, TaskStatus, TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
+from polyagent.domain.webhook import Sealed, Webhook
 
 
 class UserChanges(TypedDict, total=False):
@@ -195,7 +196,13 @@ class Tasks(Protocol):
         """Raises `NotFound`."""
 
     async def list(
-        self, page: PageAsk, *, status: TaskStatus | None, kind: str | None, end_user: str | None
+        self,
+        page: PageAsk,
+        *,
+        status: TaskStatus | None = None,
+        kind: str | None = None,
+        end_user: str | None = None,
+        webhook_id: UUID | None = None,
     ) -> Page[Task]: ...
 
     async def cancel(self, task_id: UUID) -> Task:
@@ -254,6 +261,34 @@ class Schedules(Protocol):
         """Note what fired, and when it will again."""
 
 
+class Webhooks(Protocol):
+    """Webhooks of the actor; an administrator sees the whole workspace's.
+
+    Whatever ends a run or a task enqueues, in the same transaction, a delivery to each webhook of its
+    owner that hears of it: a task of the kind `webhook`, with the webhook's id.
+    """
+
+    async def add(self, webhook: Webhook, secret: bytes, *, most: int) -> None:
+        """Raises `TooManyOpen` if its user would have more than `most`."""
+
+    async def get(self, webhook_id: UUID, *, locked: bool = False) -> Webhook:
+        """Return it; `locked`: nobody else changes it before the transaction ends. Raises `NotFound`."""
+
+    async def list(self, page: PageAsk) -> Page[Webhook]: ...
+
+    async def put(self, webhook: Webhook) -> Webhook:
+        """Store it as it is given, changed now. Raises `NotFound`."""
+
+    async def rotate(self, webhook_id: UUID, secret: bytes, *, keep_s: float) -> Webhook:
+        """Sign with another secret, and for so many seconds with the one before too. Raises `NotFound`."""
+
+    async def sealed(self, webhook_id: UUID) -> tuple[Webhook, Sealed]:
+        """Raises `NotFound`."""
+
+    async def delete(self, webhook_id: UUID) -> UUID:
+        """Return whose it was. Raises `NotFound`."""
+
+
 class Transaction(Protocol):
     @property
     def accounts(self) -> Accounts: ...
@@ -281,6 +316,9 @@ class Transaction(Protocol):
 
     @property
     def schedules(self) -> Schedules: ...
+
+    @property
+    def webhooks(self) -> Webhooks: ...
 
 
 class Store(Protocol):

@@ -37,3 +37,12 @@ class ForeignTokens(Protocol):
         Raises `TokenExpired`, `Unauthenticated`, and `Unavailable` if the issuer's keys cannot be had.
         https://www.rfc-editor.org/rfc/rfc7517
         """
+
+
+class Seals(Protocol):
+    """What is kept secret at rest. `about` names what it belongs to: sealed for one, it opens for no other."""
+
+    def seal(self, secret: bytes, about: bytes) -> bytes: ...
+
+    def open(self, sealed: bytes, about: bytes) -> bytes:
+        """Raises `SealBroken`: the key is gone, or it was sealed for something else."""

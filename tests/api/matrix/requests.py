@@ -140,6 +140,18 @@ def _new_agent() -> Any:
     return {"name": f"a-{new_id().hex}", "limits": {"max_steps": 3}, "model_settings": {}}
 
 
+def _of_webhook(body: Any = None) -> Make:
+    async def make(town: Town, user: User) -> Ask:
+        webhook_id, delivery_id = await town.webhook(user)
+        return Ask({"webhook_id": webhook_id, "delivery_id": delivery_id}, body)
+
+    return make
+
+
+def _new_webhook() -> Any:
+    return {"url": "https://192.0.1.1/hook", "events": ["*"]}
+
+
 def _new_task() -> Any:
     return {"kind": "rests", "delay_s": 3600}
 
@@ -169,6 +181,15 @@ REQUESTS: dict[str, Make] = {
     "pause_schedule": _of_schedule(),
     "resume_schedule": _of_schedule(),
     "trigger_schedule": _of_schedule(),
+    "list_webhooks": _plain(),
+    "create_webhook": _says(_new_webhook),
+    "get_webhook": _of_webhook(),
+    "update_webhook": _of_webhook({"description": "new"}),
+    "delete_webhook": _of_webhook(),
+    "rotate_webhook_secret": _of_webhook(),
+    "test_webhook": _of_webhook(),
+    "list_webhook_deliveries": _of_webhook(),
+    "redeliver_webhook": _of_webhook(),
     "list_tasks": _plain(),
     "create_task": _says(_new_task),
     "get_task": _of_task(),

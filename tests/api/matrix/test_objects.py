@@ -28,14 +28,17 @@ NOBODYS: dict[str, Callable[[], dict[str, Any]]] = {
     "user_id": lambda: {"user_id": some_id()},
     "task_id": lambda: {"task_id": some_id()},
     "schedule_id": lambda: {"schedule_id": some_id()},
+    "webhook_id": lambda: {"webhook_id": some_id(), "delivery_id": some_id()},
     "key_id": lambda: {"key_id": some_id()},
     "model_id": lambda: {"model_id": f"agent/{some_id()}"},
 }
 READ = {"get_agent", "list_agent_versions", "get_model"}
-READ_LATER = {"get_task", "get_schedule"}
+READ_LATER = {"get_task", "get_schedule", "get_webhook", "list_webhook_deliveries"}
 CHANGE_LATER = {
     *("cancel_task", "retry_task", "replace_schedule", "update_schedule", "delete_schedule"),
     *("pause_schedule", "resume_schedule", "trigger_schedule"),
+    *("update_webhook", "delete_webhook", "rotate_webhook_secret"),
+    *("test_webhook", "redeliver_webhook"),
 }
 CHANGE = {"replace_agent", "update_agent", "delete_agent", "restore_agent_version"}
 

@@ -23,6 +23,7 @@ from polyagent.domain.run import NewRun, Spec
 from polyagent.domain.schedule import NewSchedule, made
 from polyagent.domain.task import TaskAsk, TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
+from polyagent.domain.webhook import Webhook
 from polyagent.ports.clock import Clock
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
@@ -194,6 +195,29 @@ class Town:
         await (await self.house.container.get(ManageRuns)).cancel(actor, new.id)
         return new.id
 
+    async def webhook(self, user: User) -> tuple[UUID, UUID]:
+        """Make a webhook, and a delivery to it that is due in years."""
+        webhook = Webhook(
+            id=new_id(),
+            user_id=user.id,
+            url="https://192.0.1.1/a-secret",
+            events=("*",),
+            created_at=NOW,
+            updated_at=NOW,
+        )
+        asked = TaskToQueue(
+            id=new_id(),
+            user_id=user.id,
+            kind="webhook",
+            payload={"type": "a secret"},
+            due_at=LATER,
+            webhook_id=webhook.id,
+        )
+        async with self._store.begin(actor_of(user)) as tx:
+            await tx.webhooks.add(webhook, b"sealed", most=MANY)
+            await tx.tasks.add([asked], most=MANY)
+        return webhook.id, asked.id
+
     async def task(self, user: User, status: Stored = "queued") -> UUID:
         """Make one that is due in years; `dead` as if it had failed."""
         asked = TaskToQueue(
@@ -229,6 +253,7 @@ class Town:
             "runs",
             "tasks",
             "schedules",
+            "webhooks",
         )
         return {
             **{name: dict(getattr(state, name)) for name in (*tables, "copies", "keys", "answers")},

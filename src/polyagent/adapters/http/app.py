@@ -40,6 +40,7 @@ from polyagent.adapters.http.routes.tasks import TaskController
 from polyagent.adapters.http.routes.tickets import TicketController
 from polyagent.adapters.http.routes.tools import ToolController
 from polyagent.adapters.http.routes.users import UserController
+from polyagent.adapters.http.routes.webhooks import WebhookController
 from polyagent.adapters.http.socket import frames
 from polyagent.adapters.http.socket.routes import SocketController
 from polyagent.adapters.http.socket.sockets import Sockets
@@ -105,6 +106,7 @@ def _routes(settings: Server) -> list[ControllerRouterHandler]:
             ToolController,
             TaskController,
             ScheduleController,
+            WebhookController,
             TicketController,
             StatsController,
         ),

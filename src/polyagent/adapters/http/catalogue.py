@@ -78,6 +78,7 @@ CATALOGUE: dict[str, Entry] = {
         "its like, that some day fire.",
     ),
     "timezone_unknown": Entry(422, "Name a zone of the IANA database: Europe/Berlin, or UTC."),
+    "event_unknown": Entry(422, "The detail lists the events that webhooks hear of; `*` is all."),
     "model_unknown": Entry(422, "The model service has no such model. Name another, or none."),
     "modality_unsupported": Entry(422, "The model does not take this kind of content."),
     "address_refused": Entry(

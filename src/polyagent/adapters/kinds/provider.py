@@ -8,9 +8,11 @@ from polyagent import settings
 from polyagent.adapters.kinds.chat import ChatTasks
 from polyagent.adapters.kinds.registry import KnownKinds
 from polyagent.adapters.kinds.tool import ToolTasks
+from polyagent.adapters.kinds.webhook import WebhookTasks
 from polyagent.ports.kinds import Kind, Kinds
 from polyagent.ports.tools import Tools
 from polyagent.usecases.chat import SendChat
+from polyagent.usecases.deliver_webhook import DeliverWebhook
 from polyagent.usecases.follow_run import FollowRun
 from polyagent.usecases.runs import ManageRuns
 
@@ -33,5 +35,13 @@ class KindsProvider(Provider):
             taken.add(kind.name)
 
     @provide
-    def kinds(self, send: SendChat, follow: FollowRun, runs: ManageRuns, tools: Tools) -> Kinds:
-        return KnownKinds([ChatTasks(send, follow, runs), ToolTasks(tools), *self._own])
+    def kinds(
+        self,
+        send: SendChat,
+        follow: FollowRun,
+        runs: ManageRuns,
+        tools: Tools,
+        deliver: DeliverWebhook,
+    ) -> Kinds:
+        chat, webhook = ChatTasks(send, follow, runs), WebhookTasks(deliver)
+        return KnownKinds([chat, ToolTasks(tools), webhook, *self._own])

@@ -74,6 +74,10 @@ class MemoryAccounts:
             self._undo.remove(self._state.families, family.family.id)
         for key in [k.key for k in self._state.api_keys.values() if k.key.user_id == user_id]:
             self._undo.remove(self._state.api_keys, key.id)
+        for hook in [
+            h.webhook for h in self._state.webhooks.values() if h.webhook.user_id == user_id
+        ]:
+            self._undo.remove(self._state.webhooks, hook.id)
         for name in [name for name, whose in self._state.identities.items() if whose == user_id]:
             self._undo.remove(self._state.identities, name)
         for schedule in [s for s in self._state.schedules.values() if s.user_id == user_id]:

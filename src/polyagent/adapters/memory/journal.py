@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from polyagent.adapters.memory.ledger import Ledger
+from polyagent.adapters.memory.outbox import Outbox
 from polyagent.adapters.memory.state import CallRow, RunRow, State
 from polyagent.domain.errors import Cancelled, Fenced, ToolInDoubt
 from polyagent.domain.event import EPOCH, Event, EventBody, RunFailed, RunResumed, RunStarted
@@ -124,14 +125,15 @@ class MemoryJournal:
             attempt=row.run.attempt + record.retried,
             finished_at=now if is_final else None,
         )
-        self._ledger.put(
-            replace(
-                row,
-                run=run,
-                stalls=0 if record.step > row.run.step else row.stalls,
-                owner=row.owner if record.status == "running" else None,
-            )
+        left = replace(
+            row,
+            run=run,
+            stalls=0 if record.step > row.run.step else row.stalls,
+            owner=row.owner if record.status == "running" else None,
         )
+        self._ledger.put(left)
+        if record.status != "running":
+            Outbox(self._state).run(left, now)
         if record.message is not None:
             self._ledger.say(row, record.step, record.message, now)
         if record.summary is not None:

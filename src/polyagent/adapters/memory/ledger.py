@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from polyagent.adapters.memory.outbox import Outbox
 from polyagent.adapters.memory.state import CallRow, MessageRow, RunRow, State, UsageRow
 from polyagent.domain.chat import Message, Session, text_of
 from polyagent.domain.event import EPOCH, Event, EventBody, ToolCompleted, UsageReported
@@ -78,6 +79,7 @@ class Ledger:
         self.put(row)
         self._state.events[row.run.id] += self.endings(row.run, after, at, last)
         self._state.calls[row.run.id] = self.dropped(row.run.id)
+        Outbox(self._state).run(row, at)
 
     def dropped(self, run_id: UUID) -> list[CallRow]:
         """Return the run's calls, open ones cancelled, so that each that was asked for has an answer."""

@@ -26,3 +26,6 @@ class MemoryOutbound:
     def require_allowed(self, url: str) -> None:
         if not url.startswith(("http://", "https://")):
             raise AddressRefused("Give an address that begins with http:// or https://.")
+
+    async def judge(self, url: str) -> None:
+        self.require_allowed(url)

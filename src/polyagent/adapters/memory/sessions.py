@@ -7,8 +7,10 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from polyagent.adapters.memory.ledger import Ledger
+from polyagent.adapters.memory.outbox import Outbox
 from polyagent.adapters.memory.page import paged
 from polyagent.adapters.memory.state import MessageRow, RunRow, State
+from polyagent.adapters.memory.task_rows import TaskRow
 from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import merge
@@ -24,11 +26,14 @@ REASON = "Its session was deleted."
 
 
 class MemorySessions:
-    def __init__(self, state: State, undo: Undo, actor: Actor, clock: Clock) -> None:
+    def __init__(
+        self, state: State, undo: Undo, actor: Actor, clock: Clock, offers: list[TaskRow]
+    ) -> None:
         self._state = state
         self._undo = undo
         self._actor = actor
         self._clock = clock
+        self._offers = offers
 
     async def get(self, session_id: UUID) -> Session:
         session = self._state.sessions.get(session_id)
@@ -155,4 +160,10 @@ class MemorySessions:
         self._undo.put(self._state.calls, row.run.id, ledger.dropped(row.run.id))
         error = RunError(code="cancelled", detail=REASON)
         ended = replace(row.run, status="cancelled", error=error, finished_at=now, position=None)
-        return replace(asked, run=ended, owner=None)
+        given_up = replace(asked, run=ended, owner=None)
+        Outbox(self._state, self._enqueue).run(given_up, now)
+        return given_up
+
+    def _enqueue(self, row: TaskRow) -> None:
+        self._undo.put(self._state.tasks, row.asked.id, row)
+        self._offers.append(row)

@@ -27,6 +27,7 @@ from polyagent.domain.schedule import Schedule
 from polyagent.domain.token_family import TokenFamily
 from polyagent.domain.tool import ToolCall
 from polyagent.domain.usage import Usage
+from polyagent.domain.webhook import Webhook
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +89,16 @@ class ApiKeyRow(msgspec.Struct, frozen=True, kw_only=True):
     noted_client: str | None = None
 
 
+class WebhookRow(msgspec.Struct, frozen=True, kw_only=True):
+    """`secret` and `previous_secret` are sealed."""
+
+    webhook: Webhook
+    workspace_id: UUID
+    secret: bytes
+    previous_secret: bytes | None = None
+    previous_until: datetime | None = None
+
+
 class AnswerRow(msgspec.Struct, frozen=True, kw_only=True):
     """`answer` None: the holder is at work until `expires_at`."""
 
@@ -146,6 +157,7 @@ class State:
         self.tasks: dict[UUID, TaskRow] = {}
         self.task_queue = MemoryQueue()
         self.schedules: dict[UUID, Schedule] = {}
+        self.webhooks: dict[UUID, WebhookRow] = {}
 
     def entry(self, row: RunRow) -> Entry:
         """Return the place of a run in the queue; the end users of an application take turns of their own."""

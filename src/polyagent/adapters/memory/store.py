@@ -18,6 +18,7 @@ from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow
 from polyagent.adapters.memory.tasks import MemoryTasks
 from polyagent.adapters.memory.undo import Undo
+from polyagent.adapters.memory.webhooks import MemoryWebhooks
 from polyagent.domain.account import Actor
 from polyagent.ports.clock import Clock
 from polyagent.ports.store import (
@@ -31,6 +32,7 @@ from polyagent.ports.store import (
     Sessions,
     Tasks,
     Transaction,
+    Webhooks,
 )
 
 
@@ -46,6 +48,7 @@ class MemoryTransaction:
         sessions: Sessions,
         tasks: Tasks,
         schedules: Schedules,
+        webhooks: Webhooks,
     ) -> None:
         self.accounts = accounts
         self.families = families
@@ -56,6 +59,7 @@ class MemoryTransaction:
         self.sessions = sessions
         self.tasks = tasks
         self.schedules = schedules
+        self.webhooks = webhooks
 
 
 class MemoryStore:
@@ -80,9 +84,10 @@ class MemoryStore:
                     MemoryIdentities(*rows),
                     MemoryAuditLog(*rows),
                     MemoryAgents(*rows),
-                    MemorySessions(*rows),
+                    MemorySessions(*rows, offers),
                     MemoryTasks(*rows, offers),
                     MemorySchedules(*rows),
+                    MemoryWebhooks(*rows),
                 )
             except BaseException:
                 undo.roll_back()

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from polyagent.adapters.memory.outbox import Outbox
 from polyagent.adapters.memory.queue import EARLY_S
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow
@@ -74,6 +75,7 @@ class MemoryTaskJournal:
             actor=self._actor(row),
             cut_short=row.cut_short,
             traceparent=asked.traceparent,
+            webhook_id=asked.webhook_id,
             waited_s=(now - max(row.created_at, row.due_at)).total_seconds(),
         )
 
@@ -98,6 +100,7 @@ class MemoryTaskJournal:
             if row is None or row.attempt != end.attempt or row.status != "running":
                 continue
             row = self._put(self._after(row, end))
+            Outbox(self._state).task(row, self._clock.now())
             if row.status == "queued":
                 (entry,) = self._state.task_places([row])
                 again.append(replace(entry, delay_s=end.delay_s))
@@ -127,6 +130,8 @@ class MemoryTaskJournal:
         lost = [row for row in self._by_seq() if self._is_lost(row, worker_id)]
         now = self._clock.now()
         rows = [self._put(_abandoned(row, now)) for row in lost]
+        for row in rows:
+            Outbox(self._state).task(row, now)
         queued = [row for row in rows if row.status == "queued"]
         self._state.task_queue.offer(*self._state.task_places(queued), head=True)
         self._release()

@@ -84,6 +84,7 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
             error=self.error,
             attempts=self.all_attempts(),
             next_attempt_at=self.due_at if self.is_waiting else None,
+            webhook_id=asked.webhook_id,
             metadata=asked.metadata,
             created_at=self.created_at,
             finished_at=self.finished_at,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from polyagent.adapters.memory.outbox import Outbox
 from polyagent.adapters.memory.page import paged
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow
@@ -50,8 +51,8 @@ class MemoryTasks:
                 raise TooManyOpen(QUEUE_FULL, retry_after_s=QUEUE_FULL_S)
 
     async def waiting(self, user_id: UUID) -> int:
-        rows = self._state.tasks.values()
-        return sum(row.is_waiting and row.asked.user_id == user_id for row in rows)
+        rows = (row for row in self._state.tasks.values() if row.asked.user_id == user_id)
+        return sum(row.is_waiting and row.asked.webhook_id is None for row in rows)
 
     def _add(self, task: TaskToQueue) -> TaskRow:
         now = self._clock.now()
@@ -64,9 +65,12 @@ class MemoryTasks:
         )
         if (live := self._live_under(row)) is not None:
             return live
+        self._enqueue(row)
+        return row
+
+    def _enqueue(self, row: TaskRow) -> None:
         self._put(row)
         self._offers.append(row)
-        return row
 
     def _live_under(self, new: TaskRow) -> TaskRow | None:
         """Return the live task that has the same unique key, or the one of the same instant."""
@@ -81,7 +85,13 @@ class MemoryTasks:
         return self._row(task_id).told(self._clock.now())
 
     async def list(
-        self, page: PageAsk, *, status: TaskStatus | None, kind: str | None, end_user: str | None
+        self,
+        page: PageAsk,
+        *,
+        status: TaskStatus | None = None,
+        kind: str | None = None,
+        end_user: str | None = None,
+        webhook_id: UUID | None = None,
     ) -> Page[Task]:
         now = self._clock.now()
         found = (
@@ -90,6 +100,7 @@ class MemoryTasks:
             if status in (None, row.status_at(now))
             and kind in (None, row.asked.kind)
             and end_user in (None, row.asked.end_user)
+            and webhook_id in (None, row.asked.webhook_id)
         )
         return paged(found, page, lambda task: task.id.int)
 
@@ -102,6 +113,7 @@ class MemoryTasks:
         row = replace(row, cancel_at=row.cancel_at or now)
         if row.is_waiting:
             row = replace(row, status="cancelled", error=CANCELLED, finished_at=now)
+            Outbox(self._state, self._enqueue).task(row, now)
         return self._put(row).told(now)
 
     async def retry(self, task_id: UUID) -> Task:

@@ -19,7 +19,8 @@ WITH t AS (
     RETURNING t.*
 )
 SELECT t.id, t.kind, t.payload::text AS payload, t.attempt, t.spared, t.max_attempts, t.timeout_s,
-    t.workspace_id, t.user_id, t.end_user, t.cut_short, t.traceparent, u.role AS role,
+    t.workspace_id, t.user_id, t.end_user, t.cut_short, t.traceparent,
+    t.webhook_id, u.role AS role,
     extract(epoch FROM now() - greatest(t.created_at, t.due_at))::float8 AS waited_s
 FROM t LEFT JOIN users u ON u.id = t.user_id AND u.status = 'active'
 """

@@ -25,7 +25,8 @@ TASK = f"""json_build_object(
         ) a
     ),
     'next_attempt_at', CASE WHEN t.status IN ('queued', 'parked') THEN t.due_at END,
-    'metadata', t.metadata, 'created_at', t.created_at, 'finished_at', t.finished_at
+    'webhook_id', t.webhook_id, 'metadata', t.metadata, 'created_at', t.created_at,
+    'finished_at', t.finished_at
 )::text AS task"""  # noqa: S608  # pieces of our own
 
 # its place in the queue, for when the transaction is committed
@@ -36,18 +37,19 @@ ADD = """
 WITH t AS (
     INSERT INTO tasks (
         id, workspace_id, user_id, end_user, kind, payload, priority, max_attempts, timeout_s,
-        unique_key, schedule_id, fire_at, due_at, metadata, traceparent
+        unique_key, schedule_id, fire_at, due_at, metadata, traceparent, webhook_id
     )
     SELECT n.id, :workspace_id, n.user_id, n.end_user, n.kind, n.payload, n.priority,
         n.max_attempts, n.timeout_s, n.unique_key, n.schedule_id, n.fire_at,
-        coalesce(n.due_at, now()), n.metadata, n.traceparent
+        coalesce(n.due_at, now()), n.metadata, n.traceparent, n.webhook_id
     FROM ROWS FROM (json_to_recordset(CAST(:tasks AS json)) AS (
         id uuid, user_id uuid, end_user text, kind text, payload json, priority smallint,
         max_attempts integer, timeout_s float8, unique_key text, schedule_id uuid,
-        fire_at timestamptz, due_at timestamptz, metadata jsonb, traceparent text
+        fire_at timestamptz, due_at timestamptz, metadata jsonb, traceparent text,
+        webhook_id uuid
     )) WITH ORDINALITY AS n(
         id, user_id, end_user, kind, payload, priority, max_attempts, timeout_s, unique_key,
-        schedule_id, fire_at, due_at, metadata, traceparent, place
+        schedule_id, fire_at, due_at, metadata, traceparent, webhook_id, place
     )
     ORDER BY n.place
     ON CONFLICT DO NOTHING  -- tasks_unique_key, tasks_fire
@@ -81,6 +83,7 @@ WHERE {VISIBLE}
     AND (CAST(:status AS text) IS NULL OR {STATUS} = :status)
     AND (CAST(:kind AS text) IS NULL OR t.kind = :kind)
     AND (CAST(:end_user AS text) IS NULL OR t.end_user = :end_user)
+    AND (CAST(:webhook_id AS uuid) IS NULL OR t.webhook_id = :webhook_id)
     AND (CAST(:behind AS uuid) IS NULL OR t.id %s :behind)
 ORDER BY t.id %s LIMIT :limit
 """  # noqa: S608  # pieces of our own, values are bound

@@ -16,6 +16,7 @@ from polyagent.adapters.postgres.schedules import PostgresSchedules
 from polyagent.adapters.postgres.sessions import PostgresSessions
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.adapters.postgres.tasks import PostgresTasks
+from polyagent.adapters.postgres.webhooks import PostgresWebhooks
 from polyagent.domain.account import Actor
 from polyagent.domain.queue import Entry
 from polyagent.ports.queue import Queue
@@ -30,6 +31,7 @@ from polyagent.ports.store import (
     Sessions,
     Tasks,
     Transaction,
+    Webhooks,
 )
 
 
@@ -45,6 +47,7 @@ class PostgresTransaction:
         sessions: Sessions,
         tasks: Tasks,
         schedules: Schedules,
+        webhooks: Webhooks,
     ) -> None:
         self.accounts = accounts
         self.families = families
@@ -55,6 +58,7 @@ class PostgresTransaction:
         self.sessions = sessions
         self.tasks = tasks
         self.schedules = schedules
+        self.webhooks = webhooks
 
 
 class PostgresStore:
@@ -81,6 +85,7 @@ class PostgresStore:
                 PostgresSessions(*rows),
                 PostgresTasks(*rows, offers),
                 PostgresSchedules(*rows),
+                PostgresWebhooks(*rows),
             )
             with translated():
                 await connection.commit()

@@ -53,6 +53,7 @@ class TaskRow(DefaultBase):
     error: Mapped[OptionalJson]
     details: Mapped[JsonObject] = mapped_column("metadata")
     traceparent: Mapped[Words | None]
+    webhook_id: Mapped[UUID | None]
     created_at: Mapped[Instant]
     finished_at: Mapped[Moment | None]
 
@@ -80,6 +81,12 @@ class TaskRow(DefaultBase):
             postgresql_where=text("fire_at IS NOT NULL"),
         ),
         Index("tasks_user", "workspace_id", "user_id", text("id DESC")),
+        Index(
+            "tasks_webhook",
+            "webhook_id",
+            text("id DESC"),
+            postgresql_where=text("webhook_id IS NOT NULL"),
+        ),
     )
 
 

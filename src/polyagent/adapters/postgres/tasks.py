@@ -75,6 +75,7 @@ class PostgresTasks:
             max_attempts=task.max_attempts,
             timeout_s=task.timeout_s,
             next_attempt_at=row["due_at"],
+            webhook_id=task.webhook_id,
             metadata=task.metadata,
             created_at=row["created_at"],
         )
@@ -108,11 +109,18 @@ class PostgresTasks:
         return _task_of(rows[0]["task"])
 
     async def list(
-        self, page: PageAsk, *, status: TaskStatus | None, kind: str | None, end_user: str | None
+        self,
+        page: PageAsk,
+        *,
+        status: TaskStatus | None = None,
+        kind: str | None = None,
+        end_user: str | None = None,
+        webhook_id: UUID | None = None,
     ) -> Page[Task]:
         behind = None if page.cursor is None else UUID(int=key_of(page.cursor))
-        asked = {"status": status, "kind": kind, "end_user": end_user, "behind": behind}
-        rows = await self._all(sql.LIST[page.order], **self._rights, **asked, limit=page.limit + 1)
+        asked = {"status": status, "kind": kind, "end_user": end_user, "webhook_id": webhook_id}
+        which = {**self._rights, **asked, "behind": behind, "limit": page.limit + 1}
+        rows = await self._all(sql.LIST[page.order], **which)
         return page_of(rows, page, lambda row: row["id"], lambda row: _task_of(row["task"]))
 
     async def cancel(self, task_id: UUID) -> Task:

@@ -7,10 +7,11 @@ from dishka import Provider, Scope, provide
 from polyagent.adapters.vault.foreign import JwksTokens
 from polyagent.adapters.vault.jwks import jwks_client
 from polyagent.adapters.vault.passwords import Argon2Passwords
+from polyagent.adapters.vault.seals import AesSeals
 from polyagent.adapters.vault.secrets import SigningSecrets
 from polyagent.adapters.vault.tokens import JwtRing
 from polyagent.ports.clock import Clock
-from polyagent.ports.vault import ForeignTokens, Passwords, TokenRing
+from polyagent.ports.vault import ForeignTokens, Passwords, Seals, TokenRing
 from polyagent.settings import Auth
 
 
@@ -26,6 +27,10 @@ class VaultProvider(Provider):
         return JwtRing(
             SigningSecrets.of(settings), settings.access_token_s, settings.leeway_s, clock
         )
+
+    @provide
+    def seals(self, settings: Auth) -> Seals:
+        return AesSeals.of(settings)
 
     @provide
     async def foreign_tokens(self, settings: Auth, clock: Clock) -> AsyncIterator[ForeignTokens]:

@@ -19,10 +19,11 @@ from polyagent.domain.errors import (
     FetchTimedOut,
     Invalid,
 )
-from polyagent.domain.network import Allowance
+from polyagent.domain.network import Allowance, literal
 from polyagent.domain.outbound import Fetch, Fetched
 
 AT_ONCE = 32
+LOOKUP_S = 3.0
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 OURS = {"Accept-Encoding": "identity", "User-Agent": "polyagent"}
 
@@ -54,6 +55,14 @@ class GuardedClient:
 
     def require_allowed(self, url: str) -> None:
         require_public(parse(url), self._allowance)
+
+    async def judge(self, url: str) -> None:
+        self.require_allowed(url)
+        host = parse(url).raw_host or ""
+        if literal(host) is None:
+            with suppress(FetchFailed, TimeoutError):
+                async with asyncio.timeout(LOOKUP_S):
+                    await Judge(host, self._allowance, self._lookup).resolve(host)
 
     async def fetch(self, ask: Fetch) -> Fetched:
         _require_headers(ask)

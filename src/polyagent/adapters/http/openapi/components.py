@@ -50,17 +50,18 @@ from polyagent.domain.task import NewTask, Task, TaskAsk, TaskStats
 from polyagent.domain.ticket import NewTicket, Ticket
 from polyagent.domain.tool import Executed, ExecuteTool, Tool
 from polyagent.domain.usage import UsageReport
+from polyagent.domain.webhook import Delivery, MadeWebhook, NewWebhook, PatchWebhook, Webhook
 
 ASKS: tuple[Any, ...] = (
     *(Login, Registration, Refresh, NewUser, PatchProfile, PutProfile, PatchUser, NewApiKey),
     *(NewTicket, NewAgent, Ask, ForkSession, PatchSession, ExecuteTool, CompletionRequest),
-    NewTask,
-    NewSchedule,
+    *(NewTask, NewSchedule, NewWebhook, PatchWebhook),
 )
 ANSWERS: tuple[Any, ...] = (
     *(Problem, ProblemKind, Alive, Health, Tokens, User, ApiKey, MadeApiKey, AuditEntry, Ticket),
     *(Agent, Answer, Message, Session, Run, Executed, Tool, UsageReport, Task),
     *(TaskStats, Page[Task], Page[TaskStats]),
+    *(Webhook, MadeWebhook, Delivery, Page[Webhook], Page[Delivery]),
     *(Page[User], Page[ApiKey], Page[AuditEntry], Page[Agent], Page[Session], Page[Message]),
     *(Page[Run], Page[Tool], CompletionResponse, ModelOffer, ModelOffers, ErrorAnswer),
     *(Schedule, Page[Schedule]),

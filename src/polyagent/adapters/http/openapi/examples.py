@@ -26,10 +26,11 @@ from polyagent.domain.event import (
 from polyagent.domain.health import Component, Health
 from polyagent.domain.run import Answer, Run
 from polyagent.domain.schedule import NewSchedule, made
-from polyagent.domain.task import Task, TaskAsk, TaskStats
+from polyagent.domain.task import Attempt, Task, TaskAsk, TaskStats
 from polyagent.domain.ticket import Ticket
 from polyagent.domain.tool import Executed, Tool
 from polyagent.domain.usage import DEFAULT_SPAN, Sums, Usage, UsageGroup, UsageReport
+from polyagent.domain.webhook import Delivery, MadeWebhook, Webhook
 
 PAGE = "Page"
 
@@ -38,7 +39,7 @@ def _id(number: int) -> UUID:
     return UUID(f"01990000-0000-7000-8000-{number:012}")
 
 
-USER, AGENT, SESSION, RUN, MESSAGE, KEY, ENTRY, TASK, SCHEDULE = map(_id, range(1, 10))
+USER, AGENT, SESSION, RUN, MESSAGE, KEY, ENTRY, TASK, SCHEDULE, HOOK = map(_id, range(1, 11))
 AT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 QUESTION, ANSWER = "What is 17 * 23?", "17 * 23 = 391."
 USAGE = Usage(input_tokens=42, output_tokens=9, total_tokens=51)
@@ -77,6 +78,14 @@ _SCHEDULE = NewSchedule(
     timezone="Europe/Berlin",
     task=TaskAsk(kind="chat", payload={"message": "What is new?", "agent_type": "research"}),
 )
+_HOOK: dict[str, Any] = {
+    "id": HOOK,
+    "user_id": USER,
+    "url": "https://example.com/hook",
+    "events": ["run.completed", "run.failed"],
+    "created_at": AT,
+    "updated_at": AT,
+}
 _EVENT_BODIES: tuple[EventBody, ...] = (
     RunStarted(agent_id=AGENT, agent_version=1, attempt=1),
     MessageDelta(step=1, part=0, text=ANSWER),
@@ -129,6 +138,8 @@ ASKED: dict[str, Any] = {
     "PatchSchedule": {"cron": "30 8 * * 1-5", "task": {"priority": 7}},
     "Ask": {"message": QUESTION, "agent_type": "general"},
     "NewTask": {"kind": "chat", "payload": {"message": QUESTION}, "unique_key": "nightly"},
+    "NewWebhook": {"url": "https://example.com/hook", "events": ["run.completed", "run.failed"]},
+    "PatchWebhook": {"status": "active"},
     "ForkSession": {"message_id": MESSAGE},
     "PatchSession": {"title": "Reckoning"},
     "ExecuteTool": {"name": "calculator", "arguments": {"expression": "17 * 23"}},
@@ -214,6 +225,18 @@ TOLD: dict[str, Any] = {
         status="queued",
         position=1,
         created_at=AT,
+    ),
+    "Webhook": Webhook(**_HOOK),
+    "MadeWebhook": MadeWebhook(**_HOOK | {"secret": "whsec_..."}),
+    "Delivery": Delivery(
+        id=TASK,
+        webhook_id=HOOK,
+        message_id=f"msg_{TASK.hex}",
+        type="run.completed",
+        status="succeeded",
+        attempts=(Attempt(number=1, started_at=AT, finished_at=AT),),
+        created_at=AT,
+        finished_at=AT,
     ),
     "TaskStats": TaskStats(kind="chat", status="succeeded", count=12, attempts=13, mean_run_s=4.2),
     "Tool": Tool(

@@ -20,6 +20,7 @@ TAGS = {
     "API keys": "For programs that act for you, within some of your rights.",
     "Agents": "Instructions, a model, tools and limits under a name.",
     "Tasks": "What is done later, in its turn, as often as it takes.",
+    "Webhooks": "Where you hear of your runs and tasks, signed as Standard Webhooks says.",
     "Sessions": "Conversations, with what was said in them.",
     "Tools": "What agents can call.",
     "Schedules": "Tasks that are enqueued again and again, at the times of a cron expression.",
@@ -47,6 +48,10 @@ _EFFECT = (
 _ROLE = (
     "`viewer`: chats with shared agents. `member`: has agents and keys of its own. `admin`: manages "
     "the workspace."
+)
+_HEARD = (
+    "`run.completed`, `run.failed`, `run.cancelled`, `run.waiting`, `task.succeeded`, `task.dead`, "
+    "`task.cancelled`, or `*` for all."
 )
 
 _CRON = (
@@ -100,6 +105,16 @@ FIELDS = {
         "`scheduled`: not before `next_attempt_at`. `queued`: it waits for a worker. `retrying`: it failed "
         "and is tried again at `next_attempt_at`. `dead`: it failed as often as it may."
     ),
+    "Task.webhook_id": "It delivers something to this webhook.",
+    "NewWebhook.events": _HEARD,
+    "PatchWebhook.events": _HEARD,
+    "Webhook.events": _HEARD,
+    "MadeWebhook.events": _HEARD,
+    "NewWebhook.secret": "`whsec_` and the base64 of 24 to 64 bytes; without it one is made.",
+    "MadeWebhook.secret": "Signs what is sent. Absent where the same request is answered again.",
+    "Webhook.failing_since": "No delivery has arrived from then on; after a day it is disabled.",
+    "Delivery.message_id": "The header `webhook-id`: the same however often it is sent.",
+    "Delivery.status": "A `dead` one has failed as often as it may.",
     "Tool.effect": _EFFECT,
     "ToolCall.effect": _EFFECT,
     "ToolCall.state": "`denied`: it was not allowed. `in_doubt`: nobody knows whether it took effect.",

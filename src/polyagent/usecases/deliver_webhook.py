@@ -1,0 +1,198 @@
+"""Delivering what webhooks hear of, and what users' own tasks send."""
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from polyagent.domain.account import Actor
+from polyagent.domain.errors import (
+    AddressRefused,
+    DeliveryFailed,
+    FetchFailed,
+    NotFound,
+    ReceiverGone,
+    SealBroken,
+    StoreUnavailable,
+    TaskGivenUp,
+)
+from polyagent.domain.outbound import Fetch, Fetched
+from polyagent.domain.task import TaskWork
+from polyagent.domain.text import clean
+from polyagent.domain.webhook import (
+    Sealed,
+    SendWebhook,
+    Webhook,
+    WebhookPolicy,
+    body_of,
+    message_id,
+    signatures,
+)
+from polyagent.ports.clock import Clock
+from polyagent.ports.outbound import Outbound
+from polyagent.ports.store import Store
+from polyagent.ports.vault import Seals
+from polyagent.usecases.audit import Audit
+
+MAX_ANSWER_BYTES = 262_144
+EXCERPT = 200
+GONE = 410
+
+log = structlog.get_logger("polyagent.webhooks")
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """That a receiver took it, and with what status."""
+
+    status: int
+
+
+class DeliverWebhook:
+    """What fails is tried again after the delays of the policy; a receiver may ask for longer, up to a day."""
+
+    def __init__(
+        self,
+        store: Store,
+        outbound: Outbound,
+        seals: Seals,
+        clock: Clock,
+        audit: Audit,
+        policy: WebhookPolicy,
+    ) -> None:
+        self._store = store
+        self._outbound = outbound
+        self._seals = seals
+        self._clock = clock
+        self._audit = audit
+        self._policy = policy
+
+    def require_allowed(self, url: str) -> None:
+        """Raises `AddressRefused`."""
+        self._outbound.require_allowed(url)
+
+    async def send(self, work: TaskWork, ask: SendWebhook) -> Sent:
+        """Send what a user's own task says. Raises `DeliveryFailed`, `ReceiverGone`, `AddressRefused`."""
+        message = message_id(work.id, {})
+        headers = {**ask.headers, **self._named(message)}
+        return await self._post(work, ask.url, msgspec.json.encode(ask.body), headers)
+
+    async def __call__(self, actor: Actor, webhook_id: UUID, work: TaskWork) -> Sent:
+        """Deliver an event, signed. Raises as `send` does, and `TaskGivenUp` for a webhook that is no more."""
+        webhook, sealed = await self._find(actor, webhook_id)
+        message, body = message_id(work.id, work.payload), body_of(work.payload)
+        headers = self._signed(webhook, sealed, message, body)
+        try:
+            sent = await self._post(work, webhook.url, body, headers)
+        except (DeliveryFailed, ReceiverGone, AddressRefused) as error:
+            await self._failed(actor, webhook, error.detail, gone=isinstance(error, ReceiverGone))
+            raise
+        if webhook.failing_since is not None:
+            await self._arrived(actor, webhook)
+        return sent
+
+    async def _find(self, actor: Actor, webhook_id: UUID) -> tuple[Webhook, Sealed]:
+        try:
+            async with self._store.begin(actor) as tx:
+                webhook, sealed = await tx.webhooks.sealed(webhook_id)
+        except NotFound as error:
+            raise TaskGivenUp("The webhook was deleted.") from error
+        if webhook.status == "disabled":
+            raise TaskGivenUp("The webhook is disabled.")
+        return webhook, sealed
+
+    def _signed(
+        self, webhook: Webhook, sealed: Sealed, message: str, body: bytes
+    ) -> Mapping[str, str]:
+        headers = self._named(message)
+        kept = (sealed.current, *([sealed.previous] if sealed.previous else ()))
+        try:
+            secrets = [self._seals.open(each, webhook.id.bytes) for each in kept]
+        except SealBroken as error:
+            raise TaskGivenUp(f"{error.detail} Rotate the webhook's secret.") from error
+        signed = signatures(secrets, message, int(headers["webhook-timestamp"]), body)
+        return {**headers, "webhook-signature": signed}
+
+    def _named(self, message: str) -> dict[str, str]:
+        return {
+            "content-type": "application/json",
+            "webhook-id": message,
+            "webhook-timestamp": str(int(self._clock.now().timestamp())),
+        }
+
+    async def _post(
+        self, work: TaskWork, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> Sent:
+        ask = Fetch(
+            url=url,
+            method="POST",
+            headers=headers,
+            body=body,
+            max_bytes=MAX_ANSWER_BYTES,
+            timeout_s=self._policy.timeout_s,
+        )
+        delay_s = self._policy.delay_s(work.tries)
+        try:
+            answer = await self._outbound.fetch(ask)
+        except FetchFailed as error:
+            raise DeliveryFailed(error.detail, retry_after_s=delay_s) from error
+        if 200 <= answer.status < 300:
+            return Sent(answer.status)
+        if answer.status == GONE:
+            raise ReceiverGone("The receiver answered 410: it is gone.")
+        told_s = _retry_after_s(answer.headers, self._clock.now())
+        raise DeliveryFailed(_why(answer), retry_after_s=max(delay_s, told_s))
+
+    async def _failed(self, actor: Actor, webhook: Webhook, reason: str, *, gone: bool) -> None:
+        """Note the failure; the webhook that it was one too many for is disabled, and its owner told."""
+        with suppress(NotFound, StoreUnavailable):
+            async with self._store.begin(actor) as tx:
+                now = self._clock.now()
+                was = await tx.webhooks.get(webhook.id, locked=True)
+                left = was.after_failure(reason, now, at_once=gone)
+                if left == was:
+                    return
+                await tx.webhooks.put(left)
+                if left.status != was.status:
+                    log.warning("webhook.disabled", webhook_id=str(webhook.id))
+                    await self._audit.note(
+                        tx,
+                        "webhook.disabled",
+                        actor_id=None,
+                        object=webhook.id,
+                        details={"owner_id": str(webhook.user_id), "reason": reason},
+                    )
+
+    async def _arrived(self, actor: Actor, webhook: Webhook) -> None:
+        with suppress(NotFound, StoreUnavailable):
+            async with self._store.begin(actor) as tx:
+                was = await tx.webhooks.get(webhook.id, locked=True)
+                if was.failing_since is not None and was.status == "active":
+                    await tx.webhooks.put(was.enabled())
+
+
+def _why(answer: Fetched) -> str:
+    if 300 <= answer.status < 400:
+        return (
+            f"The receiver answered {answer.status}: redirects are not followed. "
+            "Give the address that it leads to."
+        )
+    excerpt = " ".join(clean(answer.body[:EXCERPT].decode("utf-8", "replace")).split())
+    return f"The receiver answered {answer.status}: {excerpt}".removesuffix(": ")
+
+
+def _retry_after_s(headers: Mapping[str, str], now: datetime) -> float:
+    """https://www.rfc-editor.org/rfc/rfc9110#name-retry-after"""
+    told = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(told)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(told) - now).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
