@@ -26,7 +26,7 @@ class PostgresWebhooks:
         self._visible = (W.workspace_id == actor.workspace_id, *own)
 
     async def add(self, webhook: Webhook, secret: bytes, *, most: int) -> None:
-        await self._statements.all(LOCK, {"user_id": webhook.user_id})
+        await self._statements.all(LOCK, {"user_id": str(webhook.user_id)})
         counted = select(func.count()).where(W.user_id == webhook.user_id)
         if (await self._statements.all(counted))[0]["count"] >= most:
             raise TooManyOpen(f"A user has at most {most} webhooks: delete one first.")
