@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import unquote
@@ -25,8 +26,8 @@ class WebServer:
         self.port = 0
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator["WebServer"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def open(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["WebServer"]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -83,10 +84,17 @@ def _redirect(value: str) -> bytes:
     return f"HTTP/1.1 {status} Go\r\nLocation: {place}\r\n\r\n".encode()
 
 
+def _refusal(status: int, body: str, header: str) -> bytes:
+    head = f"HTTP/1.1 {status} So\r\n{header}\r\nContent-Length: {len(body.encode())}\r\n\r\n"
+    return (head + body).encode()
+
+
 PLAYS: dict[str, Callable[[str], bytes]] = {
     "redirect": _redirect,
     "loop": lambda value: _redirect(f"302 /loop/{value}x"),
     "status": lambda value: f"HTTP/1.1 {value} So\r\nContent-Length: 0\r\n\r\n".encode(),
+    "busy": lambda value: _refusal(503, "busy", f"Retry-After: {value}"),
+    "wrong": lambda value: _refusal(500, value, "X-Why: none"),
     "announced": lambda _: answer(b"x", "Content-Length: 99999999999"),
     "bomb": lambda _: answer(gzip.compress(bytes(10_000_000)), "Content-Encoding: gzip"),
     "header": lambda value: answer(b"x", f"X-Long: {'y' * int(value)}"),

@@ -77,9 +77,9 @@ class DeliverWebhook:
 
     async def send(self, work: TaskWork, ask: SendWebhook) -> Sent:
         """Send what a user's own task says. Raises `DeliveryFailed`, `ReceiverGone`, `AddressRefused`."""
-        message = message_id(work.id, {})
-        headers = {**ask.headers, **self._named(message)}
-        return await self._post(work, ask.url, msgspec.json.encode(ask.body), headers)
+        named = self._named(message_id(work.id, {}))
+        given = {name: value for name, value in ask.headers.items() if name.lower() not in named}
+        return await self._post(work, ask.url, msgspec.json.encode(ask.body), {**given, **named})
 
     async def __call__(self, actor: Actor, webhook_id: UUID, work: TaskWork) -> Sent:
         """Deliver an event, signed. Raises as `send` does, and `TaskGivenUp` for a webhook that is no more."""
