@@ -11,7 +11,7 @@ from polyagent.adapters.http.asks.once import once
 from polyagent.adapters.http.asks.paging import paged
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.routes.sessions import EndUser
-from polyagent.domain.errors import Conflict, TaskFinished, TooManyOpen
+from polyagent.domain.errors import AddressRefused, Conflict, TaskFinished, TooManyOpen
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import NewTask, Task, TaskStatus
 from polyagent.usecases.tasks import ManageTasks
@@ -26,7 +26,7 @@ class TaskController(Controller):
         status_code=202,
         permission="tasks:write",
         operation_id="create_task",
-        fails=(*TASK, TooManyOpen),
+        fails=(*TASK, AddressRefused, TooManyOpen),
     )
     @inject
     @once

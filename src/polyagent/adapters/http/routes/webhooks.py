@@ -42,20 +42,13 @@ class WebhookController(Controller):
     @once
     async def create(
         self, request: Call, data: JSONBody[NewWebhook], webhooks: FromDishka[ManageWebhooks]
-    ) -> Response[MadeWebhook]:
+    ) -> MadeWebhook:
         """Make a webhook
 
         It hears of your runs and tasks. `secret` is shown this once: it signs what is sent, as
         Standard Webhooks says.
         """
-        made = await webhooks.create(request.user, data)
-        location = f"/api/v1/webhooks/{made.id}"
-        return Response(
-            made,
-            status_code=201,
-            media_type="application/json",
-            headers={"Location": location},
-        )
+        return await webhooks.create(request.user, data)
 
     @get(WEBHOOK, permission="tasks:read", operation_id="get_webhook")
     @inject
