@@ -108,7 +108,7 @@ def layers(session: nox.Session) -> None:
 @nox.session(python=HERE)
 def types(session: nox.Session) -> None:
     """Check types, strictly."""
-    sync(session, "lint", "dev", "nox")
+    sync(session, "lint", "dev", "nox", "bench")
     session.run("mypy")
 
 
@@ -168,7 +168,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session(python=HERE)
 def bench(session: nox.Session) -> None:
     """Measure what the server costs beside a bare pass-through; arguments go to `python -m bench`."""
-    sync(session)
+    sync(session, "bench")
     session.run("python", "-m", "bench", *session.posargs)
 
 

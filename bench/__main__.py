@@ -18,6 +18,7 @@ from bench.parts import (
     growth,
     memory,
     profile,
+    tasks,
 )
 from bench.stage import Stage, stage
 from bench.table import say
@@ -32,6 +33,7 @@ PARTS: dict[str, Callable[[Stage], None]] = {
     "beats": beats.run,
     "edge": edge.run,
     "accounts": accounts.run,
+    "tasks": tasks.run,
     "profile": profile.run,
 }
 ASKED_FOR_ONLY = {"profile"}

@@ -1,0 +1,1 @@
+"""Task queues doing the same work: ours, and others from PyPI."""
