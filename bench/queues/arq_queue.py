@@ -42,8 +42,8 @@ class Arq:
         return worker_of(self.name, slots)
 
     async def work(self, urls: Urls, slots: int, pen: Pen) -> None:
-        async def note(_: Any, n: int, wait_ms: int) -> None:
-            await pen.do(n, wait_ms)
+        async def note(_: dict[Any, Any], *asked: int) -> None:
+            await pen.do(*asked)
 
         where = RedisSettings.from_dsn(urls.redis)
         await Worker([func(note, name="note")], redis_settings=where, max_jobs=slots).async_run()

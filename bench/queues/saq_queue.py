@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from redis.asyncio import Redis
 from saq.queue.redis import RedisQueue
 from saq.worker import Worker
 
@@ -11,12 +12,19 @@ from bench.queues.note import Note, Pen
 from bench.queues.rival import Urls, worker_of
 
 
+CONNECTIONS = 300  # each of its slots waits on one
+
+
+def _queue(urls: Urls) -> RedisQueue:
+    return RedisQueue(Redis.from_url(urls.redis, max_connections=CONNECTIONS))
+
+
 class Saq:
     name = "saq"
     is_durable = has_priorities = has_users = False
 
     async def open(self, urls: Urls) -> None:
-        self._queue = RedisQueue.from_url(urls.redis)
+        self._queue = _queue(urls)
         await self._queue.connect()
 
     async def close(self) -> None:
@@ -41,6 +49,6 @@ class Saq:
         async def note(_: Any, n: int, wait_ms: int) -> None:
             await pen.do(n, wait_ms)
 
-        queue = RedisQueue.from_url(urls.redis)
+        queue = _queue(urls)
         await queue.connect()
         await Worker(queue, [("note", note)], concurrency=slots).start()
