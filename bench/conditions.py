@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import machine
-from bench.engines import Engines
+from bench.storage import Engines
 from bench.table import say
 
 PACKAGES = ("polyagent", "litestar", "granian", "uvloop", "asyncpg", "redis", "aiohttp")

@@ -14,9 +14,9 @@ import httpx
 import msgspec
 
 from bench import machine
-from bench.engines import Engines, engines
 from bench.load.generator import request
 from bench.process import Process, free_port
+from bench.storage import Engines, engines
 from bench.subjects.model_service import MODEL, Pace
 
 ASK_BARE = {"model": MODEL, "messages": [{"role": "user", "content": "Say something useful."}]}

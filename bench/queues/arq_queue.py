@@ -42,7 +42,7 @@ class Arq:
         return worker_of(self.name, slots)
 
     async def work(self, urls: Urls, slots: int, pen: Pen) -> None:
-        async def note(_: dict[Any, Any], *asked: int) -> None:
+        async def note(ctx: dict[Any, Any], *asked: int, **_: Any) -> None:
             await pen.do(*asked)
 
         where = RedisSettings.from_dsn(urls.redis)

@@ -11,7 +11,6 @@ from saq.worker import Worker
 from bench.queues.note import Note, Pen
 from bench.queues.rival import Urls, worker_of
 
-
 CONNECTIONS = 300  # each of its slots waits on one
 
 
