@@ -23,6 +23,7 @@ from polyagent.domain.run import IdempotencyKey, NewRun, Spec
 from polyagent.domain.schedule import NewSchedule, made
 from polyagent.domain.task import TaskAsk, TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
+from polyagent.domain.webhook import Webhook
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Transaction
 from tests.contract.tenant import Tenant
@@ -46,6 +47,7 @@ class Things(NamedTuple):
     token: RefreshToken
     task: UUID
     schedule: UUID
+    webhook: Webhook
 
 
 class Reach(Protocol):
@@ -131,6 +133,14 @@ REACHES: dict[str, Reach] = {
     ),
     "schedules.delete": lambda tx, runs, actor, of: tx.schedules.delete(of.schedule, version=None),
     "schedules.due": lambda tx, runs, actor, of: tx.schedules.due(None, 10),
+    "webhooks.get": lambda tx, runs, actor, of: tx.webhooks.get(of.webhook.id),
+    "webhooks.list": lambda tx, runs, actor, of: tx.webhooks.list(ALL),
+    "webhooks.put": lambda tx, runs, actor, of: tx.webhooks.put(replace(of.webhook, url="x")),
+    "webhooks.rotate": lambda tx, runs, actor, of: tx.webhooks.rotate(
+        of.webhook.id, b"mine", keep_s=0
+    ),
+    "webhooks.sealed": lambda tx, runs, actor, of: tx.webhooks.sealed(of.webhook.id),
+    "webhooks.delete": lambda tx, runs, actor, of: tx.webhooks.delete(of.webhook.id),
     "runs.ground": lambda tx, runs, actor, of: _ground(runs, actor, session_id=of.session),
     "runs.ground: agent": lambda tx, runs, actor, of: _ground(runs, actor, agent_id=of.agent),
     "runs.ground: name": lambda tx, runs, actor, of: _ground(runs, actor, agent_name=of.agent_name),
@@ -156,7 +166,7 @@ ADMINISTRATORS = (
 UNOWNED = {
     *(f"{name}.add" for name in ("accounts", "families", "api_keys", "identities", "audit")),
     *("agents.add", "accounts.logged_in", "runs.tails", "runs.journaled", "tasks.add"),
-    *("tasks.waiting", "schedules.add", "schedules.now", "schedules.move"),
+    *("tasks.waiting", "schedules.add", "schedules.now", "schedules.move", "webhooks.add"),
 }
 """What brings its own owner along, or is asked by the server itself."""
 PORTS = (
@@ -169,6 +179,7 @@ PORTS = (
     "sessions",
     "tasks",
     "schedules",
+    "webhooks",
 )
 
 
@@ -208,6 +219,15 @@ async def _things(tenant: Tenant) -> Things:
             updated_at=tenant.now(),
         )
         await tx.schedules.add(schedule)
+        webhook = Webhook(
+            id=new_id(),
+            user_id=ann.user_id,
+            url="https://receiver.example",
+            events=("*",),
+            created_at=tenant.now(),
+            updated_at=tenant.now(),
+        )
+        await tx.webhooks.add(webhook, b"sealed", most=1)
         (task,) = await tx.tasks.add([asked])
     admitted = await tenant.asks(ann, agent, key=KEY)
     session_id = admitted.run.session_id
@@ -226,6 +246,7 @@ async def _things(tenant: Tenant) -> Things:
         token=token,
         task=task.id,
         schedule=schedule.id,
+        webhook=webhook,
     )
 
 
@@ -241,6 +262,7 @@ async def _seen(tenant: Tenant, of: Things) -> list[Any]:
             await tx.api_keys.list(ALL),
             await tx.tasks.get(of.task),
             await tx.schedules.get(of.schedule),
+            await tx.webhooks.sealed(of.webhook.id),
             *(run, events),
         ]
 

@@ -10,7 +10,9 @@ import pytest
 
 from polyagent import app
 from polyagent.app.providers import UseCaseProvider
+from polyagent.usecases.deliver_webhook import DeliverWebhook
 from polyagent.usecases.execute_run import ExecuteRun
+from polyagent.usecases.fire_schedules import FireSchedules
 from polyagent.usecases.oversight import Oversight
 from polyagent.usecases.trust import Trust
 from polyagent.usecases.verify_password import PasswordCheck
@@ -21,8 +23,11 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | r
 FILES = {found[1]: block for block in BLOCKS if (found := re.match(r"# (\w+\.py)\n", block))}
 PROGRAMS = [block for block in BLOCKS if block not in FILES.values()]
 
-PARTS = {ExecuteRun, Oversight, PasswordCheck, Trust, WelcomeStranger}
-"""What use cases are made of, and what executes runs."""
+PARTS = {
+    *(DeliverWebhook, ExecuteRun, FireSchedules, Oversight, PasswordCheck, Trust),
+    WelcomeStranger,
+}
+"""What use cases are made of, and what executes runs and does tasks."""
 SAID = [
     "completed You said: What is the capital of France?",
     "You said: What is my name?",

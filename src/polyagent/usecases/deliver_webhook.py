@@ -8,7 +8,6 @@ from email.utils import parsedate_to_datetime
 from uuid import UUID
 
 import msgspec
-import structlog
 
 from polyagent.domain.account import Actor
 from polyagent.domain.errors import (
@@ -42,8 +41,6 @@ from polyagent.usecases.audit import Audit
 MAX_ANSWER_BYTES = 262_144
 EXCERPT = 200
 GONE = 410
-
-log = structlog.get_logger("polyagent.webhooks")
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -158,7 +155,6 @@ class DeliverWebhook:
                     return
                 await tx.webhooks.put(left)
                 if left.status != was.status:
-                    log.warning("webhook.disabled", webhook_id=str(webhook.id))
                     await self._audit.note(
                         tx,
                         "webhook.disabled",
