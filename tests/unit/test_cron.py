@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyagent.domain.cron import FORMS, Cron, zone
@@ -170,6 +170,7 @@ instants = st.one_of(
 )
 
 
+@settings(deadline=None, derandomize=True, max_examples=200)
 @given(times, instants, st.sampled_from(ZONES))
 def test_instants_grow_and_are_the_same_from_wherever_one_begins(
     time: tuple[str, str], begin: datetime, timezone: str
@@ -186,6 +187,7 @@ def test_instants_grow_and_are_the_same_from_wherever_one_begins(
         assert cron.latest(earlier + timedelta(seconds=1), later) == later
 
 
+@settings(deadline=None, derandomize=True, max_examples=200)
 @given(times, days, instants, st.sampled_from(ZONES))
 def test_each_instant_matches_in_its_zone_or_follows_a_leap_at_once(
     time: tuple[str, str], day: tuple[str, str, str], begin: datetime, timezone: str
@@ -196,6 +198,7 @@ def test_each_instant_matches_in_its_zone_or_follows_a_leap_at_once(
         assert _matches(time, at, timezone) or _has_leapt(at, timezone)
 
 
+@settings(deadline=None, derandomize=True, max_examples=200)
 @given(numbers(0, 59), numbers(0, 23), instants, st.sampled_from(ZONES))
 def test_a_fixed_time_comes_once_each_day_whatever_the_clocks_do(
     minute: int, hour: int, begin: datetime, timezone: str

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -212,6 +212,7 @@ def test_a_patch_that_does_not_fit_is_refused(patch: dict[str, Any], pointer: st
 steps = st.lists(st.integers(-7200, 86_400), min_size=1, max_size=30)
 
 
+@settings(deadline=None, derandomize=True, max_examples=200)
 @given(
     steps,
     st.sampled_from(["skip", "one", "all"]),
@@ -238,6 +239,7 @@ def test_however_the_clock_is_set_each_instant_fires_at_most_once_and_in_order(
     assert all(at < it.next_fire_at for at in fired)
 
 
+@settings(deadline=None, derandomize=True, max_examples=200)
 @given(st.lists(st.integers(0, 7200), min_size=1, max_size=30))
 def test_all_leaves_no_instant_out(steps: list[int]) -> None:
     now = begin = datetime(2027, 3, 27, 22, tzinfo=UTC)

@@ -34,9 +34,10 @@ class WallClock(LoopClock):
 
 
 class FlakyStore(MemoryStore):
-    """A store that is away when a test says so."""
+    """A store that is away when a test says so, or does what it then says it did not."""
 
     is_away = False
+    loses_answers = False
 
     @asynccontextmanager
     async def begin(self, actor: Actor) -> AsyncIterator[Transaction]:
@@ -44,6 +45,8 @@ class FlakyStore(MemoryStore):
             raise StoreUnavailable("It is away.")
         async with super().begin(actor) as tx:
             yield tx
+        if self.loses_answers:
+            raise StoreUnavailable("It is not known whether that was stored.")
 
 
 class Fleet:
@@ -130,6 +133,19 @@ def test_a_store_that_comes_back_is_fired_into_again() -> None:
         await fleet.works(5)
 
         assert fleet.fired() == minutes(1, 20)
+
+    run_virtually(main())
+
+
+def test_a_commit_whose_answer_is_lost_has_fired_once() -> None:
+    async def main() -> None:
+        fleet = Fleet(3)
+        await fleet.keeps(catch_up="all")
+
+        fleet.store.loses_answers = True
+        await fleet.works(605)
+
+        assert fleet.fired() == minutes(1, 10)
 
     run_virtually(main())
 
