@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import chain, islice, takewhile
 from typing import Any, Literal
 from uuid import UUID
@@ -86,7 +87,8 @@ class Schedule(NewSchedule, frozen=True, kw_only=True, forbid_unknown_fields=Fal
         """Return it with the next of its instants."""
         if self.next_fire_at is None:
             return self
-        return replace(self, next_fires=tuple(islice(self._instants(self.next_fire_at), SHOWN)))
+        fires = _some(self.cron, self.timezone, self.next_fire_at)
+        return replace(self, next_fires=tuple(takewhile(self.lasts_until, fires)))
 
     def next_of(self, new: NewSchedule, now: datetime) -> datetime | None:
         """Return when it fires next once it is `new`.
@@ -171,6 +173,12 @@ def merged(schedule: Schedule, patch: dict[str, Any]) -> NewSchedule:
 
 def made(new: NewSchedule, **columns: Any) -> Schedule:
     return Schedule(**asdict(new), **columns)
+
+
+@lru_cache(maxsize=4096)
+def _some(cron: str, timezone: str, first: datetime) -> tuple[datetime, ...]:
+    """Return as many instants as are shown; rare ones cost 20 ms, and lists show many schedules."""
+    return (first, *islice(Cron(cron, timezone).after(first), SHOWN - 1))
 
 
 def _utc(at: datetime) -> datetime:
