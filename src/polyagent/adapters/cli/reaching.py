@@ -1,6 +1,7 @@
 """Which server a command talks to, and as whom."""
 
 from collections.abc import Callable
+from typing import Any
 
 import rich_click as click
 
@@ -45,3 +46,10 @@ def access(
     return product.endpoint(settings), lambda: wait(
         credentials.token(product, settings, username=credentials.ADMIN)
     )
+
+
+def reached(load: LoadProduct, settings: Settings, url: str | None, token: str | None) -> Any:
+    """Return a `Server`: imported late, since `--help` does not need it."""
+    from polyagent.adapters.cli.server import Server
+
+    return Server(*access(load, settings, url, token))

@@ -103,6 +103,17 @@ class Server:
         changed: dict[str, Any] = self._json("POST", f"/api/v1/tasks/{task_id}/{verb}")
         return changed
 
+    def schedules(self) -> Iterator[dict[str, Any]]:
+        """Yield schedules, the newest first."""
+        return self._items("/api/v1/schedules")
+
+    def change_schedule(
+        self, schedule_id: UUID, verb: Literal["pause", "resume", "trigger"]
+    ) -> dict[str, Any]:
+        """Return the schedule; of `trigger` the task."""
+        changed: dict[str, Any] = self._json("POST", f"/api/v1/schedules/{schedule_id}/{verb}")
+        return changed
+
     def _items(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Yield what a list holds, page after page."""
         cursor: dict[str, str] = {}

@@ -9,9 +9,10 @@ from uuid import UUID
 import msgspec
 import rich_click as click
 
+from polyagent.adapters.cli.columns import in_columns
 from polyagent.adapters.cli.options import Place, located
 from polyagent.adapters.cli.product import LoadProduct
-from polyagent.adapters.cli.reaching import access, reaching
+from polyagent.adapters.cli.reaching import reached, reaching
 
 Task = dict[str, Any]
 
@@ -43,7 +44,7 @@ def list_tasks(
     **query: str | None,
 ) -> None:
     """Show tasks, the newest first."""
-    with _server(load, place, url, token) as server:
+    with reached(load, place.settings(), url, token) as server:
         asked = {name: value for name, value in query.items() if value is not None}
         found = islice(server.tasks(**asked), limit)
         for line in map(_json, found) if as_json else _lines(found):
@@ -59,7 +60,7 @@ def show(
     load: LoadProduct, /, place: Place, url: str | None, token: str | None, task_id: UUID
 ) -> None:
     """Show a task with all its attempts, as JSON."""
-    with _server(load, place, url, token) as server:
+    with reached(load, place.settings(), url, token) as server:
         click.echo(msgspec.json.format(_json(server.task(task_id)), indent=2))
 
 
@@ -72,7 +73,7 @@ def cancel(
     load: LoadProduct, /, place: Place, url: str | None, token: str | None, task_id: UUID
 ) -> None:
     """Cancel a task: one that runs is told so."""
-    with _server(load, place, url, token) as server:
+    with reached(load, place.settings(), url, token) as server:
         click.echo(_changed(server.change_task(task_id, "cancel")))
 
 
@@ -85,7 +86,7 @@ def retry(
     load: LoadProduct, /, place: Place, url: str | None, token: str | None, task_id: UUID
 ) -> None:
     """Try a dead task again."""
-    with _server(load, place, url, token) as server:
+    with reached(load, place.settings(), url, token) as server:
         click.echo(_changed(server.change_task(task_id, "retry")))
 
 
@@ -107,7 +108,7 @@ def watch(
     """Show the newest tasks as they change, until Ctrl-C."""
     from rich.live import Live
 
-    with _server(load, place, url, token) as server, Live(auto_refresh=False) as live:
+    with reached(load, place.settings(), url, token) as server, Live(auto_refresh=False) as live:
         while True:
             query = {} if kind is None else {"kind": kind}
             found = islice(server.tasks(**query), limit)
@@ -115,19 +116,8 @@ def watch(
             time.sleep(LOOK_S)
 
 
-def _server(load: LoadProduct, place: Place, url: str | None, token: str | None) -> Any:
-    """Return a `Server`: imported late, since `--help` does not need it."""
-    from polyagent.adapters.cli.server import Server
-
-    return Server(*access(load, place.settings(), url, token))
-
-
 def _lines(found: Iterable[Task]) -> Iterable[str]:
-    """Yield a line a task, in columns, below their names."""
-    rows = [COLUMNS, *map(_row, found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+    return in_columns([COLUMNS, *map(_row, found)])
 
 
 def _row(task: Task) -> tuple[str, ...]:
