@@ -1,15 +1,24 @@
 """Health, metrics, and the pages about problems."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
 import pytest
+from dishka import Provider, Scope, provide
 
 from polyagent.adapters.http import errors as http_errors
 from polyagent.adapters.http.catalogue import CATALOGUE
 from polyagent.domain import errors
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.health import Component
+from polyagent.domain.queue import Entry
+from polyagent.ports.queue import Backlog
 from polyagent.usecases.health import CheckHealth
-from tests.api.house import House, lived_in
+from tests.api.client import LIMIT_S
+from tests.api.house import SETTINGS, House, lived_in
 
+OK = Component(status="ok")
 INTERNAL_TO_US = {"fenced", "migration_impossible", "tool_failed"}
 
 
@@ -21,6 +30,74 @@ class Always:
 
     async def check(self) -> Component:
         return self._component
+
+
+class Hanging(Always):
+    """A component of which nobody hears until the test is over; to cancel the question takes as long."""
+
+    def __init__(self) -> None:
+        super().__init__(Component(status="ok"))
+        self.over = asyncio.Event()
+
+    async def check(self) -> Component:
+        while not self.over.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.over.wait()
+        return await super().check()
+
+
+class HangingStore(Provider):
+    """Its database answers no question about who asks or what waits."""
+
+    scope = Scope.APP
+    override = True
+
+    def __init__(self, hanging: Hanging) -> None:
+        super().__init__()
+        self._hanging = hanging
+
+    @provide
+    def backlog(self) -> Backlog:
+        return HangingBacklog(self._hanging)
+
+
+class HangingBacklog:
+    def __init__(self, hanging: Hanging) -> None:
+        self._hanging = hanging
+
+    async def page(self, after: int, limit: int) -> tuple[Sequence[Entry], int]:
+        raise NotImplementedError
+
+    async def depth(self) -> Mapping[str, int]:
+        await self._hanging.check()
+        return {"queued": 1}
+
+
+async def test_health_answers_while_a_component_hangs() -> None:
+    hanging = Hanging()
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            health = await CheckHealth({"postgres": hanging, "redis": Always(OK)})()
+            vital = await CheckHealth({"postgres": hanging}).vital()
+    finally:
+        hanging.over.set()
+
+    assert health.status == "degraded"
+    assert [each.status for each in health.components.values()] == ["down", "ok"]
+    assert vital.status == "down"
+
+
+async def test_metrics_answer_while_the_database_hangs() -> None:
+    hanging = Hanging()
+    async with House(SETTINGS, HangingStore(hanging)).open() as house:
+        try:
+            answer = await house.nobody.get("/metrics")
+        finally:
+            hanging.over.set()
+
+    assert answer.status == 200
+    assert b"polyagent_component_up" in answer.body
+    assert b'polyagent_runs_unfinished{status="queued"}' not in answer.body
 
 
 async def test_health_shows_every_component(house: House) -> None:

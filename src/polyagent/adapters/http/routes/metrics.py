@@ -1,6 +1,6 @@
+import asyncio
 import hmac
 from collections.abc import Mapping
-from contextlib import suppress
 
 from dishka import FromDishka
 from dishka.integrations.litestar import inject
@@ -13,7 +13,7 @@ from polyagent.domain.health import Component, Health
 from polyagent.ports.queue import Backlog, TaskBacklog
 from polyagent.ports.telemetry import Exposition, Figure
 from polyagent.settings import Server
-from polyagent.usecases.health import CheckHealth
+from polyagent.usecases.health import CheckHealth, in_time
 
 
 class MetricsController(Controller):
@@ -46,12 +46,16 @@ class MetricsController(Controller):
             token = bearer(authorization(request.headers))
             if not hmac.compare_digest(token.encode(), settings.metrics_token.encode()):
                 raise Unauthenticated("This is not the token of server.metrics_token.")
-        runs: Mapping[str, int] = {}
-        tasks: Mapping[str, int] = {}
-        with suppress(Unavailable):
-            runs, tasks = await backlog.depth(), await task_backlog.depth()
-        figures = _figures(await check(), runs, tasks, named=settings.metrics_token is not None)
+        health, runs, tasks = await asyncio.gather(check(), _depth(backlog), _depth(task_backlog))
+        figures = _figures(health, runs, tasks, named=settings.metrics_token is not None)
         return Response(exposition.render(figures), media_type="text/plain; version=0.0.4")
+
+
+async def _depth(backlog: Backlog) -> Mapping[str, int]:
+    try:
+        return await in_time(backlog.depth(), {})
+    except Unavailable:
+        return {}
 
 
 def _figures(
