@@ -184,6 +184,36 @@ async def test_who_asks_for_streams_that_are_none_is_limited_like_everybody() ->
     assert late.status == strangers.status == 429
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/chat", {"message": "hi"}),
+        (
+            "/v1/chat/completions",
+            {"model": "agent/general", "messages": [{"role": "user", "content": "hi"}]},
+        ),
+    ],
+)
+async def test_who_waits_for_one_run_again_and_again_has_so_many_open(
+    path: str, body: dict[str, Any]
+) -> None:
+    async with limited(streams=2) as house:
+        house.models.gate.clear()
+        waiting = [asyncio.create_task(house.ann.post(path, body, idempotency_key="one"))]
+        async with asyncio.timeout(LIMIT_S):
+            await house.models.asked.wait()
+        waiting += [
+            asyncio.create_task(house.ann.post(path, body, idempotency_key="one")) for _ in range(3)
+        ]
+        async with asyncio.timeout(LIMIT_S):
+            (refused,), _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        house.models.gate.set()
+        answers = await asyncio.gather(*waiting)
+
+    assert refused.result().status == 429
+    assert sorted(answer.status for answer in answers) == [200, 200, 200, 429]
+
+
 async def test_polled_events_count_as_requests() -> None:
     async with limited(user_requests=5) as house:
         run = (await house.chat(house.ann)).json["run_id"]

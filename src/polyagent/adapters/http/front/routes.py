@@ -89,6 +89,8 @@ class FrontController(Controller):
         if data.stream:
             with_usage = bool(data.stream_options and data.stream_options.include_usage)
             return await streaming(request, reader, admitted, ask, with_usage=with_usage)
+        if admitted.replayed:
+            await rates.of_stream(request.scope, request.user)
         return await answered(request, reader, admitted, ask)
 
 

@@ -64,6 +64,8 @@ class ChatController(Controller):
             return await _stream(request, admitted, reader, after=0)
         if data.background:
             return accepted(admitted)
+        if admitted.replayed:  # the number of runs limits those alone who wait for one of their own
+            await rates.of_stream(request.scope, request.user)
         wait_s = patience_s(prefer, settings.chat_wait_s)
         return _answer(admitted, await reader.until_end(request.user, admitted, wait_s))
 
