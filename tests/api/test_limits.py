@@ -237,6 +237,21 @@ async def test_sockets_of_a_user_are_limited() -> None:
             assert await again.asks("ping") == {"type": "pong"}
 
 
+async def test_strangers_of_one_address_leave_sockets_to_others() -> None:
+    async with (
+        street(_settings((), sockets=8)) as town,
+        town.talk() as one,
+        town.talk() as two,
+        town.talk() as third,
+    ):
+        assert await third.is_closed() == 4429
+        assert (await one.asks("auth", token=town.house.ann.token))["type"] == "ok"
+        async with town.talk() as fourth, town.talk(town.house.bob) as bobs:
+            assert (await fourth.asks("auth", token=town.house.ann.token))["type"] == "ok"
+            assert await bobs.asks("ping") == {"type": "pong"}
+        assert (await two.asks("auth", token=town.house.ann.token))["type"] == "ok"
+
+
 async def test_messages_by_socket_count_too() -> None:
     async with (
         street(_settings((), user_requests=2)) as town,

@@ -4,7 +4,9 @@ https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
@@ -24,6 +26,7 @@ from polyagent.settings import Limits
 
 LOGIN = "/api/v1/users/login"
 NETWORK_BITS = 64
+PARTS_FOR_STRANGERS = 4
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 State = MutableMapping[str, Any]
@@ -42,6 +45,7 @@ class RequestRates:
         self._container = container
         self._settings = settings
         self._ports: _Ports | None = None
+        self._strangers: Counter[str] = Counter()
 
     async def of_address(self, scope: HTTPScope) -> None:
         """Count a request before anybody knows whose it is. Raises `Limited`."""
@@ -98,6 +102,20 @@ class RequestRates:
     async def of_socket(self, actor: Actor) -> Callable[[], None]:
         """Count a socket as open until what is returned is called. Raises `TooManyOpen`."""
         return await self._enter("sockets", actor, self._settings.user_sockets)
+
+    @contextmanager
+    def of_stranger(self, client: str) -> Iterator[None]:
+        """Count a socket inside whose holder, at that address, has yet to say who it is. Raises `TooManyOpen`."""
+        whose, most = _network(client), max(1, self._settings.sockets // PARTS_FOR_STRANGERS)
+        if self._strangers[whose] >= most:
+            raise TooManyOpen(f"{most} sockets from this address have yet to say whose they are.")
+        self._strangers[whose] += 1
+        try:
+            yield
+        finally:
+            self._strangers[whose] -= 1
+            if not self._strangers[whose]:
+                del self._strangers[whose]
 
     async def _enter(self, kind: str, actor: Actor, most: int) -> Callable[[], None]:
         ports, whose = await self._found(), actor.user_id.hex

@@ -25,9 +25,15 @@ class Handshake:
     """What the opening request says of who sent it."""
 
     def __init__(
-        self, path: str, headers: Headers, ticket: str | None, protocols: Sequence[str]
+        self,
+        path: str,
+        client: str,
+        headers: Headers,
+        ticket: str | None,
+        protocols: Sequence[str],
     ) -> None:
         self.path = path
+        self.client = client
         self._headers = headers
         self._ticket = ticket
         self._protocols = protocols

@@ -67,6 +67,7 @@ class Sockets:
     async def serve(self, socket: Socket, session_id: UUID | None) -> None:
         handshake = Handshake(
             socket.scope["path"],
+            client[0] if (client := socket.scope["client"]) else "",
             socket.headers,
             socket.query_params.get("ticket"),
             socket.scope["subprotocols"],

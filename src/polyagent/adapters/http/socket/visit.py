@@ -46,14 +46,14 @@ class Visit:
         self._services = services
         self._pace = Pace(services.clock)
         self._leave: Callable[[], None] = _nothing
-        self._path = ""
+        self._path = self._client = ""
 
     async def arrive(self, handshake: Handshake) -> None:
         """Let in whoever the handshake names, before it is told that the socket is open.
 
         So nothing escapes it that happens in its session afterwards.
         """
-        self._path = handshake.path
+        self._path, self._client = handshake.path, handshake.client
         async with self._closing_on_error():
             claims = await handshake.claims(self._services.authenticate, self._services.tickets)
             if claims is not None:
@@ -63,7 +63,8 @@ class Visit:
         """Obey the client's frames until it leaves or the socket is closed."""
         async with aclosing(self._connection.texts()) as texts, self._closing_on_error():
             if not self._credentials.are_given:
-                frame = await _first(texts)
+                with self._services.rates.of_stranger(self._client):
+                    frame = await _first(texts)
                 await self._enter(await self._credentials.claims(frame.token))
                 await self._connection.say(frames.ok(frame.id))
             with self._watching(look):
