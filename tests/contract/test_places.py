@@ -113,3 +113,17 @@ async def test_without_redis_a_process_counts_its_own(tmp_path: Path) -> None:
         entered = [await places.enter("streams", "ann", 2, exact=True) for _ in range(3)]
 
     assert entered == [True, True, False]
+
+
+async def test_what_need_not_be_exact_is_off_by_one_for_each_process_at_most(
+    redis_url: str,
+) -> None:
+    ann = uuid1().hex
+    async with shared(redis_url) as one, shared(redis_url) as two, shared(redis_url) as three:
+        entered = [
+            await places.enter("runs", ann, 20, exact=False)
+            for _ in range(20)
+            for places in (one, two, three)
+        ]
+
+        assert 20 <= sum(entered) <= 20 + 3

@@ -27,7 +27,8 @@ class Places(Protocol):
     async def enter(self, kind: str, whose: str, most: int, *, exact: bool) -> bool:
         """Say whether `whose` has one of `most` places now; while the shared count is away, of this process.
 
-        Where it need not be `exact`, a process gives half of them before it asks for the others' count.
+        Where it need not be `exact`, a process gives a twentieth of them before it asks for the others'
+        count, while it last heard that fewer than half are taken.
         """
 
     def hold(self, kind: str, whose: str) -> None:

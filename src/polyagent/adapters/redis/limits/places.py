@@ -15,6 +15,8 @@ from polyagent.ports.clock import Clock
 LEASE_S = 6.0
 RENEW_S = 2.0
 TELL_S = 0.05
+UNTOLD = 20
+"""One in so many places of a user may be given before it is told."""
 ALL = 2**31
 
 _ENTER = Script("enter")
@@ -26,17 +28,17 @@ class RedisPlaces:
         self._clock = clock
         self._process = new_id().hex
         self._held: Counter[tuple[str, str]] = Counter()
+        self._heard: dict[tuple[str, str], tuple[int, int]] = {}
         self._changed: set[tuple[str, str]] = set()
         self._is_changed = asyncio.Event()
         self._is_away = False
         self._telling: asyncio.Task[None] | None = None
 
     async def enter(self, kind: str, whose: str, most: int, *, exact: bool) -> bool:
-        held = self._held[kind, whose]
-        if held >= most:
+        if self._held[kind, whose] >= most:
             return False
         self.hold(kind, whose)
-        if self._is_away or (not exact and (held + 1) * 2 <= most):
+        if self._is_away or (not exact and self._is_plenty((kind, whose), most)):
             return True
         try:
             has_room = await self._say((kind, whose), most)
@@ -70,9 +72,18 @@ class RedisPlaces:
             await asyncio.gather(self._telling, return_exceptions=True)
         await self._asker.aclose()
 
+    def _is_plenty(self, place: tuple[str, str], most: int) -> bool:
+        told, others = self._heard.get(place, (0, 0))
+        held = self._held[place]
+        return (others + held) * 2 <= most and (held - told) * UNTOLD <= most
+
     async def _say(self, place: tuple[str, str], most: int) -> bool:
-        arguments = (self._process, self._held[place], most, round(LEASE_S * 1000))
-        return bool(await self._asker.ask(_ENTER, [f"open:{place[0]}:{place[1]}"], arguments))
+        held = self._held[place]
+        arguments = (self._process, held, most, round(LEASE_S * 1000))
+        others = await self._asker.ask(_ENTER, [f"open:{place[0]}:{place[1]}"], arguments)
+        has_room = int(others) >= 0
+        self._heard[place] = (held, int(others)) if has_room else (0, most)
+        return has_room
 
     async def _tell(self) -> None:
         """Tell soon what has changed, and renew the lease of everything else in time."""
@@ -96,3 +107,4 @@ class RedisPlaces:
         for place in places:
             if self._held[place] <= 0:
                 del self._held[place]
+                self._heard.pop(place, None)
