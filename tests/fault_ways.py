@@ -109,7 +109,7 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Backlog: _all(AWAY, "page depth"),
     KeptAnswers: _all(AWAY, "begin renew keep release"),
     Upkeep: _all(AWAY, "sweep"),
-    LoginFailures: _all(NeverFails("it counts in memory while Redis is away"), "of add clear"),
+    LoginFailures: _all(NeverFails("it counts in memory while Redis is away"), "of add clear trust trusts"),
     Tickets: _all(Raises(QueueUnavailable), "put take"),
     Rates: _all(Answers(Standing(Bucket("user", "somebody", 600), 600, 0.0)), "take")
     | _all(LOST, "give_back")

@@ -51,6 +51,17 @@ async def test_they_are_cleared(failures: LoginFailures) -> None:
     assert await failures.of(ann) == Failures()
 
 
+async def test_whence_logins_went_well_is_known(
+    failures: LoginFailures, request: pytest.FixtureRequest
+) -> None:
+    ann, ben = str(new_id()), str(new_id())
+
+    await failures.trust(ann)
+
+    is_kept = "away" not in request.node.callspec.params["failures"]
+    assert (await failures.trusts(ann), await failures.trusts(ben)) == (is_kept, False)
+
+
 async def test_redis_forgets_them_by_itself(redis_url: str) -> None:
     client = redis_client(Redis(url=redis_url, timeout_s=30))
     ann = str(new_id())

@@ -8,6 +8,7 @@ import pytest
 
 from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.failures import MemoryLoginFailures
+from polyagent.domain.audit import CLIENT
 from polyagent.domain.errors import BadCredentials, Invalid, Limited, PasswordCommon
 from polyagent.domain.names import fit_email, fit_username, same_name
 from polyagent.domain.password import require_uncommon
@@ -104,6 +105,34 @@ async def test_a_thousand_failures_lock_nobody_out() -> None:
 
     with pytest.raises(BadCredentials):
         await door.tries("wrong")
+
+
+async def test_whoever_guesses_from_elsewhere_keeps_nobody_out() -> None:
+    door = Door()
+    CLIENT.set("192.0.2.1")
+    await door.tries("right")
+    CLIENT.set("192.0.2.2")
+    await door.fails(FREE + 9)
+
+    door.clock.move(-MAX_WAIT_S)
+    with pytest.raises(Limited):
+        await door.tries("right")
+    CLIENT.set("192.0.2.1")
+    await door.tries("right")
+    CLIENT.set("192.0.2.2")
+    with pytest.raises(Limited):
+        await door.tries("right")
+
+
+async def test_where_one_comes_from_always_guessing_is_slowed_too() -> None:
+    door = Door()
+    CLIENT.set("192.0.2.1")
+    await door.tries("right")
+    await door.fails(FREE + 9)
+
+    door.clock.move(-MAX_WAIT_S)
+    with pytest.raises(Limited):
+        await door.tries("right")
 
 
 async def test_failures_of_one_name_do_not_touch_another() -> None:

@@ -6,6 +6,7 @@ FREE = 5
 """Failures that cost nothing: people mistype."""
 MAX_WAIT_S = 60.0
 FORGET_S = 900.0
+TRUST_S = 30 * 86_400
 MAX_KNOWN = 10_000
 
 

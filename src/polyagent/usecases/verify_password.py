@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 
+from polyagent.domain.audit import CLIENT
 from polyagent.domain.errors import BadCredentials, Limited
 from polyagent.ports.clock import Clock
 from polyagent.ports.failures import LoginFailures
@@ -20,9 +21,12 @@ class PasswordCheck:
         """Raise `BadCredentials` unless the password fits; `hashed` None: there is nobody like `who`.
 
         After some failures for `who` in a row it takes longer, then raises `Limited`, for a minute
-        at most, whether there is such a one or not.
+        at most, whether there is such a one or not. An address from which `who` logged in before
+        has failures of its own, so that others who guess shut nobody out.
         """
-        name = sha256(who.encode("utf-8", "surrogatepass")).hexdigest()
+        whence = _hash(f"{who}\n{CLIENT.get()}")
+        is_trusted = await self._failures.trusts(whence)
+        name = whence if is_trusted else _hash(who)
         wait_s = (await self._failures.of(name)).wait_s
         if wait_s > PATIENCE_S:
             raise Limited("Too many failed logins under this name.", retry_after_s=wait_s)
@@ -31,3 +35,8 @@ class PasswordCheck:
             await self._failures.add(name)
             raise BadCredentials("The name or the password is wrong.")
         await self._failures.clear(name)
+        await self._failures.trust(whence)
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

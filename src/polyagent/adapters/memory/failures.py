@@ -8,6 +8,7 @@ class MemoryLoginFailures:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._counts = FailureCounts()
+        self._trusted: set[str] = set()
 
     async def of(self, who: str) -> Failures:
         return self._counts.of(who, self._clock.monotonic())
@@ -17,3 +18,9 @@ class MemoryLoginFailures:
 
     async def clear(self, who: str) -> None:
         self._counts.clear(who)
+
+    async def trust(self, whence: str) -> None:
+        self._trusted.add(whence)
+
+    async def trusts(self, whence: str) -> bool:
+        return whence in self._trusted

@@ -1,12 +1,15 @@
 """Failed logins in Redis, for all processes; in this one's memory while Redis is away."""
 
+from contextlib import suppress
+
 from redis.asyncio import Redis as RedisClient
 from redis.exceptions import RedisError
 
-from polyagent.domain.throttle import FORGET_S, FailureCounts, Failures
+from polyagent.domain.throttle import FORGET_S, TRUST_S, FailureCounts, Failures
 from polyagent.ports.clock import Clock
 
 PREFIX = "failures:"
+TRUSTED = "trusted:"
 FORGET_MS = int(FORGET_S * 1000)
 
 AWAY = (RedisError, OSError, TimeoutError)
@@ -45,3 +48,13 @@ class RedisLoginFailures:
             await self._client.delete(PREFIX + who)
         except AWAY:
             return
+
+    async def trust(self, whence: str) -> None:
+        with suppress(*AWAY):
+            await self._client.set(TRUSTED + whence, 1, ex=TRUST_S)
+
+    async def trusts(self, whence: str) -> bool:
+        try:
+            return await self._client.exists(TRUSTED + whence) == 1
+        except AWAY:
+            return False
