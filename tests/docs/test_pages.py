@@ -28,6 +28,8 @@ PAGES = [
     *RUN_PAGES,
     "examples/README.md",
     "docs/outbound.md",
+    "docs/webhooks.md",
+    "docs/from-outside.md",
     "docs/websocket.md",
     "docs/permissions.md",
     "docs/library.md",

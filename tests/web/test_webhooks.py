@@ -57,6 +57,7 @@ class Post:
         self.server = server
         self.clock = ManualClock(SystemClock().now().replace(microsecond=0))
         self.store = MemoryStore(State(), self.clock)
+        self.disabled: list[str] = []
         self.ann = Actor(new_id(), DEFAULT_WORKSPACE, "member")
         policy = WebhookPolicy(timeout_s=timeout_s, retry_delays_s=DELAYS_S, most=5)
         seals = AesSeals.of(Auth(jwt_secret="a-secret-that-only-these-tests-know-of"))
@@ -84,7 +85,7 @@ class Post:
 
     async def delivers(self, webhook: Webhook, *, tries: int = 1, **payload: Any) -> Sent:
         work = self.work(webhook.id, {**EVENT, **payload}, tries)
-        return await self.deliver(self.ann, webhook.id, work)
+        return await self.deliver(self.ann, webhook.id, work, disabled=self.disabled.append)
 
     async def fails(self, webhook: Webhook, *, tries: int = 1) -> PolyAgentError:
         with pytest.raises(PolyAgentError) as failed:
@@ -150,7 +151,7 @@ async def test_the_id_is_that_of_the_task_or_of_the_one_it_repeats(post: Post) -
     work = post.work(webhook.id, EVENT)
 
     for _ in range(2):
-        await post.deliver(post.ann, webhook.id, work)
+        await post.deliver(post.ann, webhook.id, work, disabled=post.disabled.append)
     first, second = (request.lower() for request in post.server.requests)
     await post.delivers(webhook, message_id="msg_before")
 
@@ -282,7 +283,7 @@ async def test_a_day_of_failures_disables_and_is_noted(post: Post) -> None:
     async with post.store.begin(root) as tx:
         entries = (await tx.audit.list(PageAsk(limit=10))).items
     assert (before.status, after.status) == ("active", "disabled")
-    assert after.disabled_reason == "The receiver answered 500"
+    assert [after.disabled_reason] == post.disabled == ["The receiver answered 500"]
     assert [entry.action for entry in entries] == ["webhook.disabled", "webhook.created"]
     assert entries[0].details["owner_id"] == str(post.ann.user_id)
 

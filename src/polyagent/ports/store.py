@@ -190,7 +190,10 @@ class Tasks(Protocol):
         """
 
     async def waiting(self, user_id: UUID) -> int:
-        """Return how many tasks of a user wait. Who asks this first is the only one to add, until its end."""
+        """Return how many tasks of a user wait, but for deliveries.
+
+        Who asks this first is the only one to add, until its end.
+        """
 
     async def get(self, task_id: UUID) -> Task:
         """Raises `NotFound`."""

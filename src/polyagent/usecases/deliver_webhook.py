@@ -1,7 +1,7 @@
 """Delivering what webhooks hear of, and what users' own tasks send."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -78,15 +78,22 @@ class DeliverWebhook:
         given = {name: value for name, value in ask.headers.items() if name.lower() not in named}
         return await self._post(work, ask.url, msgspec.json.encode(ask.body), {**given, **named})
 
-    async def __call__(self, actor: Actor, webhook_id: UUID, work: TaskWork) -> Sent:
-        """Deliver an event, signed. Raises as `send` does, and `TaskGivenUp` for a webhook that is no more."""
+    async def __call__(
+        self, actor: Actor, webhook_id: UUID, work: TaskWork, *, disabled: Callable[[str], None]
+    ) -> Sent:
+        """Deliver an event, signed; call `disabled` with the reason if its failure was one too many.
+
+        Raises as `send` does, and `TaskGivenUp` for a webhook that is no more.
+        """
         webhook, sealed = await self._find(actor, webhook_id)
         message, body = message_id(work.id, work.payload), body_of(work.payload)
         headers = self._signed(webhook, sealed, message, body)
         try:
             sent = await self._post(work, webhook.url, body, headers)
         except (DeliveryFailed, ReceiverGone, AddressRefused) as error:
-            await self._failed(actor, webhook, error.detail, gone=isinstance(error, ReceiverGone))
+            is_gone = isinstance(error, ReceiverGone)
+            if await self._failed(actor, webhook, error.detail, is_gone=is_gone):
+                disabled(error.detail)
             raise
         if webhook.failing_since is not None:
             await self._arrived(actor, webhook)
@@ -144,24 +151,22 @@ class DeliverWebhook:
         told_s = _retry_after_s(answer.headers, self._clock.now())
         raise DeliveryFailed(_why(answer), retry_after_s=max(delay_s, told_s))
 
-    async def _failed(self, actor: Actor, webhook: Webhook, reason: str, *, gone: bool) -> None:
-        """Note the failure; the webhook that it was one too many for is disabled, and its owner told."""
+    async def _failed(self, actor: Actor, webhook: Webhook, reason: str, *, is_gone: bool) -> bool:
+        """Note the failure, and say whether it disabled the webhook."""
         with suppress(NotFound, StoreUnavailable):
             async with self._store.begin(actor) as tx:
-                now = self._clock.now()
                 was = await tx.webhooks.get(webhook.id, locked=True)
-                left = was.after_failure(reason, now, at_once=gone)
-                if left == was:
-                    return
-                await tx.webhooks.put(left)
-                if left.status != was.status:
-                    await self._audit.note(
-                        tx,
-                        "webhook.disabled",
-                        actor_id=None,
-                        object=webhook.id,
-                        details={"owner_id": str(webhook.user_id), "reason": reason},
-                    )
+                left = was.after_failure(reason, self._clock.now(), at_once=is_gone)
+                if left != was:
+                    await tx.webhooks.put(left)
+                if left.status == was.status:
+                    return False
+                details = {"owner_id": str(webhook.user_id), "reason": reason}
+                await self._audit.note(
+                    tx, "webhook.disabled", actor_id=None, object=webhook.id, details=details
+                )
+            return True
+        return False
 
     async def _arrived(self, actor: Actor, webhook: Webhook) -> None:
         with suppress(NotFound, StoreUnavailable):

@@ -1,6 +1,10 @@
 """Tasks of the kind `webhook`: deliveries to webhooks, and what users send to an address of their choice."""
 
+from functools import partial
 from typing import Any
+from uuid import UUID
+
+import structlog
 
 from polyagent.adapters.kinds.payload import payload_of
 from polyagent.domain.account import Actor
@@ -9,6 +13,8 @@ from polyagent.domain.task import TaskWork
 from polyagent.domain.webhook import ATTEMPT_S, KIND, MAX_ATTEMPTS, SendWebhook
 from polyagent.ports.kinds import TaskControl
 from polyagent.usecases.deliver_webhook import DeliverWebhook, Sent
+
+log = structlog.get_logger("polyagent.webhooks")
 
 
 class WebhookTasks:
@@ -34,4 +40,10 @@ class WebhookTasks:
             raise TaskGivenUp("There is nobody to send for.")
         if work.webhook_id is None:
             return await self._deliver.send(work, payload_of(work.payload, SendWebhook))
-        return await self._deliver(work.actor, work.webhook_id, work)
+        return await self._deliver(
+            work.actor, work.webhook_id, work, disabled=partial(_disabled, work.webhook_id)
+        )
+
+
+def _disabled(webhook_id: UUID, reason: str) -> None:
+    log.warning("webhook.disabled", webhook_id=str(webhook_id), detail=reason)
