@@ -173,6 +173,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=HERE)
+def engines(session: nox.Session) -> None:
+    """Hold other engines of tasks against the contract of ours."""
+    sync(session, "dev", "bench")
+    session.run("python", "-m", "bench.engines", *session.posargs)
+
+
+@nox.session(python=HERE)
 def load(session: nox.Session) -> None:
     """Ask more than the server can do, by thousands and slowly; arguments go to `python -m tests.load`."""
     sync(session)

@@ -20,6 +20,13 @@ async def _queries(urls: Urls) -> tuple["asyncpg.Pool[asyncpg.Record]", Queries]
     return pool, Queries(AsyncpgPoolDriver(pool))
 
 
+async def installed(pool: "asyncpg.Pool[asyncpg.Record]") -> Queries:
+    queries = Queries(AsyncpgPoolDriver(pool))
+    if not await queries.schema_is_installed():
+        await queries.install()
+    return queries
+
+
 class PgQueuer:
     """A worker's `max_concurrent_tasks` is at least twice its `batch_size`: so its slots are even."""
 
@@ -29,8 +36,7 @@ class PgQueuer:
 
     async def open(self, urls: Urls) -> None:
         self._pool, self._queries = await _queries(urls)
-        if not await self._queries.schema_is_installed():
-            await self._queries.install()
+        await installed(self._pool)
 
     async def close(self) -> None:
         await self._pool.close()

@@ -1,0 +1,1 @@
+"""Other engines behind the façade of our contract: which of its clauses does each fulfil?"""
