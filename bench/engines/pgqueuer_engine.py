@@ -27,8 +27,12 @@ ROW = "SELECT status::text, execute_after > now() AS is_later, attempts FROM pgq
 LOG = "SELECT status::text FROM pgqueuer_log WHERE job_id = $1 ORDER BY id DESC LIMIT 1"
 OF_KEY = "SELECT id FROM pgqueuer WHERE dedupe_key = $1"
 STATUSES = {
-    "queued": "queued", "picked": "running", "failed": "dead", "exception": "dead",
-    "successful": "succeeded", "canceled": "cancelled",
+    "queued": "queued",
+    "picked": "running",
+    "failed": "dead",
+    "exception": "dead",
+    "successful": "succeeded",
+    "canceled": "cancelled",
 }
 
 _asked_of = msgspec.json.Decoder(Asked).decode

@@ -21,8 +21,12 @@ from polyagent.domain.ids import new_id
 CONNECTIONS = 100
 BEAT_S = 0.3
 STATUSES = {
-    Status.QUEUED: "queued", Status.NEW: "queued", Status.ACTIVE: "running",
-    Status.ABORTING: "running", Status.ABORTED: "cancelled", Status.FAILED: "dead",
+    Status.QUEUED: "queued",
+    Status.NEW: "queued",
+    Status.ACTIVE: "running",
+    Status.ABORTING: "running",
+    Status.ABORTED: "cancelled",
+    Status.FAILED: "dead",
     Status.COMPLETE: "succeeded",
 }
 
