@@ -3,11 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from polyagent.domain.account import DEFAULT_WORKSPACE, Actor
+from polyagent.domain.account import DEFAULT_WORKSPACE, Account, Actor, User
 from polyagent.domain.agent import Agent, InDoubt
 from polyagent.domain.chat import Ask, Message
 from polyagent.domain.errors import Unavailable
@@ -15,6 +16,7 @@ from polyagent.domain.event import Event
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
 from polyagent.domain.run import Admitted, IdempotencyKey, Run
+from polyagent.domain.webhook import Webhook
 from tests.fault_plan import Killed, Kind, Plan
 from tests.invariants import (
     check_calls,
@@ -126,6 +128,30 @@ class Fleet:
             updated_at=now,
         )
         await self.ground.put_agent(self.agent)
+        await self._hears(now)
+
+    async def _hears(self, now: datetime) -> None:
+        """Give who asks an account, and a webhook that hears how its runs end."""
+        user = User(
+            id=self.actor.user_id,
+            workspace_id=DEFAULT_WORKSPACE,
+            username=f"actor {self.actor.user_id}",
+            email=f"{self.actor.user_id}@example.org",
+            role=self.actor.role,
+            created_at=now,
+            updated_at=now,
+        )
+        self.webhook = Webhook(
+            id=new_id(),
+            user_id=user.id,
+            url="https://example.org",
+            events=("run.completed", "run.failed", "run.cancelled"),
+            created_at=now,
+            updated_at=now,
+        )
+        async with self.ground.store().begin(self.actor) as tx:
+            await tx.accounts.add(Account(user=user, password_hash="none"))
+            await tx.webhooks.add(self.webhook, b"sealed", most=1)
 
     def starts(self, *, rate: float = 0.0, exactly: Mapping[str, Kind] | None = None) -> Process:
         n = len(self.processes)
@@ -197,6 +223,7 @@ class Fleet:
             check_end(run, events)
             check_numbers(events)
             check_calls(run, events, self.ledger)
+        assert await self._told() == Counter((str(run.id), run.status) for run in runs.values())
         for session_id in {run.session_id for run in runs.values()}:
             check_session(await self._messages(session_id), [*runs])
         for reader in self.readers:
@@ -207,6 +234,14 @@ class Fleet:
         async with self.ground.store().begin(self.actor) as tx:
             page = await tx.sessions.messages(session_id, PageAsk(limit=1000, order="asc"))
         return page.items
+
+    async def _told(self) -> Counter[tuple[str, str]]:
+        """Count what is on its way to the webhook, by run and status."""
+        async with self.ground.store().begin(self.actor) as tx:
+            page = PageAsk(limit=1000, order="asc")
+            found = await tx.tasks.list(page, webhook_id=self.webhook.id)
+        data = [task.payload["data"] for task in found.items]
+        return Counter((told["run_id"], told["status"]) for told in data)
 
     async def closes(self) -> None:
         for reader in self.readers:
