@@ -185,6 +185,8 @@ async def test_a_malformed_webhook_is_refused(house: House, body: Any) -> None:
         {},
         {"url": PUBLIC, "method": "GET"},
         {"url": PUBLIC, "headers": {"X": 1}},
+        {"url": PUBLIC, "headers": {"Host": "inside"}},
+        {"url": PUBLIC, "headers": {"X-Two": "a\r\nb: c"}},
         {"type": "run.completed", "data": {}, "timestamp": "now"},
     ],
 )

@@ -68,9 +68,9 @@ class DeliverWebhook:
         self._audit = audit
         self._policy = policy
 
-    def require_allowed(self, url: str) -> None:
-        """Raises `AddressRefused`."""
-        self._outbound.require_allowed(url)
+    def require_allowed(self, ask: SendWebhook) -> None:
+        """Raises `AddressRefused`, and `Invalid` for headers that are not the user's to set."""
+        self._outbound.require_allowed(ask.url, ask.headers)
 
     async def send(self, work: TaskWork, ask: SendWebhook) -> Sent:
         """Send what a user's own task says. Raises `DeliveryFailed`, `ReceiverGone`, `AddressRefused`."""

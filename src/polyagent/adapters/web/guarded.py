@@ -3,7 +3,7 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 import aiohttp
@@ -53,7 +53,8 @@ class GuardedClient:
         self._proxy = proxy
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    def require_allowed(self, url: str) -> None:
+    def require_allowed(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        _require_headers(headers or {})
         require_public(parse(url), self._allowance)
 
     async def judge(self, url: str) -> None:
@@ -65,7 +66,7 @@ class GuardedClient:
                     await Judge(host, self._allowance, self._lookup).resolve(host)
 
     async def fetch(self, ask: Fetch) -> Fetched:
-        _require_headers(ask)
+        _require_headers(ask.headers)
         url = parse(ask.url)
         try:
             async with asyncio.timeout(ask.timeout_s), self._places:
@@ -152,8 +153,8 @@ def _again(ask: Fetch, status: int, *, same_origin: bool) -> Fetch:
     return ask
 
 
-def _require_headers(ask: Fetch) -> None:
-    for name, value in ask.headers.items():
+def _require_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
         if not _TOKEN.fullmatch(name) or _RESERVED.fullmatch(name) or not _VALUE.fullmatch(value):
             raise Invalid("A request to another server cannot have such a header.")
 

@@ -78,14 +78,8 @@ _SCHEDULE = NewSchedule(
     timezone="Europe/Berlin",
     task=TaskAsk(kind="chat", payload={"message": "What is new?", "agent_type": "research"}),
 )
-_HOOK: dict[str, Any] = {
-    "id": HOOK,
-    "user_id": USER,
-    "url": "https://example.com/hook",
-    "events": ["run.completed", "run.failed"],
-    "created_at": AT,
-    "updated_at": AT,
-}
+_HEARD: dict[str, Any] = {"url": "https://example.com/hook", "events": ["run.completed"]}
+_HOOK = {"id": HOOK, "user_id": USER, **_HEARD, "created_at": AT, "updated_at": AT}
 _EVENT_BODIES: tuple[EventBody, ...] = (
     RunStarted(agent_id=AGENT, agent_version=1, attempt=1),
     MessageDelta(step=1, part=0, text=ANSWER),
@@ -138,7 +132,7 @@ ASKED: dict[str, Any] = {
     "PatchSchedule": {"cron": "30 8 * * 1-5", "task": {"priority": 7}},
     "Ask": {"message": QUESTION, "agent_type": "general"},
     "NewTask": {"kind": "chat", "payload": {"message": QUESTION}, "unique_key": "nightly"},
-    "NewWebhook": {"url": "https://example.com/hook", "events": ["run.completed", "run.failed"]},
+    "NewWebhook": _HEARD,
     "PatchWebhook": {"status": "active"},
     "ForkSession": {"message_id": MESSAGE},
     "PatchSession": {"title": "Reckoning"},
