@@ -1,5 +1,6 @@
 """Holds other engines against the contract of ours: `python -m bench.engines`. 1 if one fulfils it all."""
 
+import argparse
 import asyncio
 import logging
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import structlog
 from redis.asyncio import Redis
 from tests.contract import test_engine as contract
 from tests.contract.engine import Engine
@@ -57,10 +59,18 @@ ENGINES: dict[str, Opens] = {OURS: _ours, "pgqueuer": _pgqueuer, "saq": _saq}
 
 def main() -> int:
     logging.disable(logging.CRITICAL)  # what they say of what fails
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    asked = argparse.ArgumentParser(prog="bench.engines", description=__doc__)
+    asked.add_argument("words", nargs="*", help="only clauses with such words in them")
+    wanted = asked.parse_args().words
     with tempfile.TemporaryDirectory(prefix="polyagent-engines-") as directory:
         Path(directory).chmod(0o711)
         with stage(Path(directory), quick=True) as here:
-            rows = [_row(here, name, clause) for name, clause in _clauses()]
+            rows = [
+                _row(here, words, clause)
+                for words, clause in _clauses()
+                if not wanted or any(each in words for each in wanted)
+            ]
     show("Clauses of the contract", ("clause", *ENGINES), rows)
     passing = [name for n, name in enumerate(ENGINES, 1) if all(row[n] == "yes" for row in rows)]
     others = [name for name in passing if name != OURS]
@@ -92,6 +102,12 @@ def _row(here: Stage, words: str, clause: Clause) -> Sequence[str]:
 
 
 def _held(here: Stage, opens: Opens, clause: Clause) -> str:
+    """Try twice: a clause may be missed by chance."""
+    found = _tried(here, opens, clause)
+    return found if found == "yes" else _tried(here, opens, clause)
+
+
+def _tried(here: Stage, opens: Opens, clause: Clause) -> str:
     async def hold() -> None:
         async with asyncio.timeout(LIMIT_S), opens(here) as engine:
             await clause(engine)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -49,24 +48,29 @@ class PgQueuerWorker:
         self._pool = pool
         self._manager = manager
         self._drain_s = drain_s
+        self._is_dead = False
         batch = max(1, slots // 2)
-        run = partial(manager.run, IDLE, batch, max_concurrent_tasks=2 * batch)
-        self._running = asyncio.create_task(run(heartbeat_timeout=HEARTBEAT))
+        options: dict[str, Any] = {
+            "heartbeat_timeout": HEARTBEAT,
+            "max_concurrent_tasks": 2 * batch,
+        }
+        self._running = asyncio.create_task(manager.run(IDLE, batch, **options))
 
     async def dies(self) -> None:
+        """Nothing of it reaches the database any more; what it does is not waited for."""
         self._pool.terminate()
-        await self._ends()
+        self._is_dead = True
+        self._running.cancel()
 
     async def drains(self) -> None:
         self._manager.shutdown.set()
         await asyncio.wait([self._running], timeout=self._drain_s)
-        await self._ends()
+        self._running.cancel()
 
-    async def _ends(self) -> None:
-        for task in (self._running, *self._manager.job_context.values()):
-            if isinstance(task, asyncio.Task):
-                task.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
+    async def over(self) -> None:
+        if not self._is_dead:
+            await self.drains()
+        self._pool.terminate()
 
 
 class PgQueuerEngine:
@@ -105,17 +109,20 @@ class PgQueuerEngine:
         pool = await asyncpg.create_pool(self._url, min_size=2, max_size=6)
         manager = QueueManager(Queries(AsyncpgPoolDriver(pool)))
         caps = settings.get("kind_tasks", {})
+        most = 1 if slots == 1 else 0  # a worker alone cannot be told to do one at a time
         for name, handler in handlers.items():
             limited = manager.entrypoint(
-                name, concurrency_limit=caps.get(name, 0), accepts_context=True, on_failure="hold"
+                name,
+                concurrency_limit=caps.get(name, most),
+                accepts_context=True,
+                on_failure="hold",
             )
             limited(self._entrypoint(handler))
         worker = PgQueuerWorker(pool, manager, slots, settings.get("drain_s", 0.5))
         try:
             yield worker
         finally:
-            await worker.drains()
-            pool.terminate()
+            await worker.over()
 
     def _entrypoint(self, handler: Handler) -> Any:
         async def does(job: Job, context: Context) -> None:
@@ -129,13 +136,7 @@ class PgQueuerEngine:
                 finally:
                     control.cancel_asked = context.cancellation.cancel_called
                     task.cancel()
-                    await asyncio.wait([task])
-                try:
-                    task.result()
-                except Failed as failed:
-                    if failed.delay_s is None:
-                        raise
-                    raise RetryRequested(timedelta(seconds=failed.delay_s)) from failed
+                _again(task)
 
         return does
 
@@ -159,3 +160,12 @@ class PgQueuerEngine:
 
     async def suspend(self, who: int) -> None:
         raise Unsupported("users")
+
+
+def _again(task: "asyncio.Task[Any]") -> None:
+    try:
+        task.result()
+    except Failed as failed:
+        if failed.delay_s is None:
+            raise
+        raise RetryRequested(timedelta(seconds=failed.delay_s)) from failed

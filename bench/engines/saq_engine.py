@@ -1,9 +1,10 @@
 """SAQ on Redis behind the façade. Its sweeps are told to be as quick as they can, once a second."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import ConnectionError as Gone
 from saq.job import Job, Status
 from saq.queue.redis import RedisQueue
+from saq.types import PartialTimersDict
 from saq.worker import Worker
 from tests.contract.engine import Asked, Handler, Seen
 
@@ -37,7 +39,7 @@ class MortalPool(ConnectionPool):
     async def get_connection(self, *args: Any, **options: Any) -> Any:
         if self.is_dead:
             raise Gone("This process is dead.")
-        return await super().get_connection(*args, **options)
+        return await super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
 
 
 def _queue(url: str) -> tuple[RedisQueue, MortalPool]:
@@ -80,16 +82,9 @@ class SaqEngine:
         key = str(task_id)
         if asked.unique_key:
             key = f"{asked.who} {asked.end_user} {asked.unique_key}"
-        kwargs = {"id": str(task_id), "asked": msgspec.to_builtins(asked)}
-        job = Job(
-            function=asked.kind,
-            kwargs=kwargs,
-            key=key,
-            timeout=0,
-            heartbeat=1,
-            retries=asked.max_attempts,
-            scheduled=int(time.time() + asked.delay_s) if asked.delay_s else 0,
-        )
+        asking = {"id": str(task_id), "asked": msgspec.to_builtins(asked)}
+        job = Job(asked.kind, asking, key=key, timeout=0, heartbeat=2, retries=asked.max_attempts)
+        job.scheduled = math.ceil(time.time() + asked.delay_s) if asked.delay_s else 0
         if await self._queue.enqueue(job) is None:
             live = await self._queue.job(key)
             task_id = UUID((live.kwargs or {})["id"]) if live else task_id
@@ -103,16 +98,13 @@ class SaqEngine:
         if settings.get("user_tasks") or settings.get("kind_tasks"):
             raise Unsupported("caps")
         queue, pool = _queue(self._url)
-        worker = SaqWorker(
-            pool,
-            Worker[Any](
-                queue,
-                [(name, self._function(handler)) for name, handler in handlers.items()],
-                concurrency=slots,
-                timers={"schedule": 1, "sweep": 1, "abort": 1},
-                shutdown_grace_period_s=max(1, int(settings.get("drain_s", 1))),
-            ),
+        functions = [(name, self._function(handler)) for name, handler in handlers.items()]
+        timers = PartialTimersDict(schedule=1, sweep=1, abort=1, worker_info=10)
+        grace_s = max(1, int(settings.get("drain_s", 1)))
+        saq = Worker[Any](
+            queue, functions, concurrency=slots, timers=timers, shutdown_grace_period_s=grace_s
         )
+        worker = SaqWorker(pool, saq)
         try:
             yield worker
         finally:
@@ -133,6 +125,7 @@ class SaqEngine:
                 raise
             finally:
                 beating.cancel()
+                await asyncio.wait([beating])
 
         return does
 
@@ -144,8 +137,10 @@ class SaqEngine:
         if job is None:
             raise LookupError(str(task_id))
         status = STATUSES[job.status]
-        if status == "queued" and (job.scheduled > time.time() or job.retry_delay):
-            status = "retrying" if job.attempts else "scheduled"
+        if status == "queued" and job.retry_delay:
+            status = "retrying"
+        elif status == "queued" and job.scheduled > time.time():
+            status = "scheduled"
         return self._lent.seen(task_id, status)
 
     async def cancel(self, task_id: UUID) -> None:
@@ -165,7 +160,6 @@ class SaqEngine:
 
 
 async def _beats(job: Job) -> None:
-    with suppress(Gone):
-        while True:
-            await asyncio.sleep(BEAT_S)
-            await job.update()
+    while True:
+        await asyncio.sleep(BEAT_S)
+        await job.update()
