@@ -131,9 +131,16 @@ def tests(session: nox.Session, suite: str) -> None:
 
 @nox.session(python=HERE)
 def chaos(session: nox.Session) -> None:
-    """Kill and trouble real processes under load, and check what came of it; -- --seed N repeats one."""
+    """Kill and trouble real processes under load, and check what came of it; -- --seed N repeats one.
+
+    Then the same under a load of tasks; -- tasks --seed N: only that.
+    """
     sync(session, "dev", "local")
-    session.run("python", "-m", "tests.chaos", *session.posargs)
+    words = [*session.posargs]
+    if words[:1] != ["tasks"]:
+        session.run("python", "-m", "tests.chaos", *words)
+    if words[:1] == ["tasks"] or not words:
+        session.run("python", "-m", "tests.chaos.tasks", *words[1:])
 
 
 @nox.session(python=HERE)

@@ -74,6 +74,8 @@ def main() -> int:
     show("Clauses of the contract", ("clause", *ENGINES), rows)
     passing = [name for n, name in enumerate(ENGINES, 1) if all(row[n] == "yes" for row in rows)]
     others = [name for name in passing if name != OURS]
+    if wanted:
+        return 0
     for name in others:
         say(f"\n{name.upper()} FULFILS EVERY CLAUSE: use it instead of ours.")
     return 1 if others or OURS not in passing else 0
