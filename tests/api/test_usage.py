@@ -1,14 +1,22 @@
 """What was used, as clients read it."""
 
+import asyncio
 import json
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from dishka import Provider, Scope
+from dishka import Provider, Scope, provide
 
+from polyagent.adapters.memory.state import State
+from polyagent.adapters.memory.usage import MemoryUsageBook
+from polyagent.domain.account import Actor
+from polyagent.domain.usage import UsageAsk, UsageReport
 from polyagent.ports.models import Models
-from tests.api.client import Client
+from polyagent.ports.usage import UsageBook
+from polyagent.usecases.usage import AT_ONCE
+from tests.api.client import LIMIT_S, Client
 from tests.api.front import asked, user
 from tests.api.house import SETTINGS, House
 from tests.model_service import ModelService
@@ -25,6 +33,48 @@ async def _reads(client: Client, query: str = "") -> Any:
     answer = await client.get(f"{USAGE}?{query}")
     assert answer.status == 200, answer.body
     return answer.json
+
+
+class SlowBook(Provider):
+    """Reads when it is told to, and knows how many it reads for at once."""
+
+    scope = Scope.APP
+    override = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = self.most = 0
+        self.go_on = asyncio.Event()
+        self.is_begun = asyncio.Event()
+
+    @provide
+    def book(self) -> UsageBook:
+        return self
+
+    async def read(
+        self, actor: Actor, ask: UsageAsk, begin: datetime, end: datetime
+    ) -> UsageReport:
+        self.reading += 1
+        self.most = max(self.most, self.reading)
+        self.is_begun.set()
+        await self.go_on.wait()
+        self.reading -= 1
+        return await MemoryUsageBook(State()).read(actor, ask, begin, end)
+
+
+async def test_few_read_at_once_and_chats_are_answered_meanwhile() -> None:
+    book = SlowBook()
+    async with House(SETTINGS, book).open() as house:
+        reading = [asyncio.create_task(house.ann.get(USAGE)) for _ in range(20)]
+        async with asyncio.timeout(LIMIT_S):
+            await book.is_begun.wait()
+        chat = await house.chat(house.bob)
+        book.go_on.set()
+        answers = await asyncio.gather(*reading)
+
+    assert book.most == AT_ONCE
+    assert chat.status == 200
+    assert {answer.status for answer in answers} == {200}
 
 
 async def test_what_chats_used_is_told_by_day(house: House) -> None:
