@@ -147,7 +147,7 @@ async def test_a_model_is_pointed_at_where_it_was_named(house: House) -> None:
         ({"model_settings": {"stop": "x"}}, "#/model_settings/stop"),
         ({"status": "asleep"}, "#/status"),
         ({"visibility": "public"}, "#/visibility"),
-        ({"in_doubt": "ask"}, "#/in_doubt"),
+        ({"in_doubt": "maybe"}, "#/in_doubt"),
         ({"approval": {"calculator": "sometimes"}}, "#/approval"),
         ({"owner_id": "x"}, "#/owner_id"),
         ({"version": 7}, "#/version"),
@@ -161,6 +161,18 @@ async def test_what_no_agent_can_have_is_pointed_at(
 
     problem = answer.as_problem(400, "invalid_request")
     assert problem["errors"][0]["pointer"] == pointer
+
+
+@pytest.mark.parametrize("body", [{"in_doubt": "ask"}, {"handoffs": []}])
+async def test_what_comes_later_is_told_from_mistakes(house: House, body: dict[str, Any]) -> None:
+    agent = await house.agent(house.ann)
+    path = f"{AGENTS}/{agent['id']}"
+
+    for method, at in (("POST", AGENTS), ("PUT", path), ("PATCH", path)):
+        answer = await house.ann.request(method, at, json={"name": "x", **body})
+
+        problem = answer.as_problem(422, "not_supported")
+        assert problem["errors"][0]["pointer"] == f"#/{next(iter(body))}"
 
 
 async def test_settings_of_the_ask_go_over_those_of_the_agent(house: House) -> None:

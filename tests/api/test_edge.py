@@ -159,6 +159,26 @@ async def test_what_is_no_json_is_refused(house: House, content_type: str) -> No
     answer.as_problem(415, "unsupported_media_type")
 
 
+async def test_a_body_in_a_coding_is_refused(house: House) -> None:
+    for coding, status in (("gzip", 415), ("identity", 201)):
+        answer = await house.ann.request(
+            "POST", AGENTS, content=b'{"name": "x"}', headers={"content_encoding": coding}
+        )
+
+        assert answer.status == status
+
+
+async def test_two_keys_of_one_request_are_refused(house: House) -> None:
+    answer = await house.ann.request(
+        "POST",
+        AGENTS,
+        json={"name": "x"},
+        also=(("Idempotency-Key", "one"), ("Idempotency-Key", "two")),
+    )
+
+    assert "once" in answer.as_problem(400, "invalid_request")["detail"]
+
+
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "APPLICATION/JSON", ""]
 )

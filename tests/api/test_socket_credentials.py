@@ -185,9 +185,13 @@ async def test_pages_of_ours_and_of_allowed_sites_may_open_sockets(town: Street)
 
 async def test_an_address_that_is_none_opens_nothing(town: Street) -> None:
     for path in ("/ws/nothing", "/ws/chat/not-an-id", "/wss"):
-        with pytest.raises(InvalidStatus):
+        with pytest.raises(InvalidStatus) as refused:
             async with town.talk(town.house.ann, path):
                 pass
+
+        assert refused.value.response.status_code == 404
+        assert refused.value.response.headers["x-request-id"]
+        assert msgspec.json.decode(refused.value.response.body)["code"] == "not_found"
 
 
 async def test_a_viewer_may_chat_over_a_socket(town: Street) -> None:

@@ -4,13 +4,24 @@ import re
 
 import msgspec
 
-from polyagent.domain.errors import Fault, Invalid
+from polyagent.domain.errors import Fault, Invalid, NotSupported
+
+LATER = frozenset(
+    {
+        Fault("#/handoffs", "Object contains unknown field `handoffs`"),
+        Fault("#/in_doubt", "Invalid enum value 'ask'"),
+    }
+)
+"""What a later version will take; it is no mistake."""
 
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
 
-def misfit(error: msgspec.ValidationError) -> Invalid:
+def misfit(error: msgspec.ValidationError) -> Invalid | NotSupported:
     fault = _fault(str(error))
+    if fault in LATER:
+        told = Fault(fault.pointer, "It comes in a later version: leave it out.")
+        return NotSupported(f"{told.detail} ({told.pointer})", faults=(told,))
     return Invalid(f"{fault.detail} ({fault.pointer})", faults=(fault,))
 
 

@@ -41,6 +41,11 @@ class Call(Request[Actor, Claims, State]):
             raise MediaTypeUnsupported(
                 f"The body must be application/json, not {media_type[:100]}."
             )
+        coding = self.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in ("", "identity"):
+            raise MediaTypeUnsupported(
+                "The body must come as it is: leave Content-Encoding out.",
+            )
 
 
 def decoded(body: bytes, annotation: Any) -> Any:

@@ -20,7 +20,7 @@ from polyagent.adapters.http.edge.refusals import refuse, refuse_upgrade
 from polyagent.adapters.http.edge.tracing import traced
 from polyagent.adapters.http.rates import RequestRates
 from polyagent.domain.audit import CLIENT
-from polyagent.domain.errors import Forbidden, Invalid, PolyAgentError
+from polyagent.domain.errors import Forbidden, Invalid, NotFound, PolyAgentError
 from polyagent.domain.ids import new_id
 from polyagent.domain.limit import Bucket
 from polyagent.ports.telemetry import Exposition
@@ -31,6 +31,7 @@ UNMATCHED = "unmatched"
 MAX_ORIGIN = 200
 HEALTH = frozenset({"/health", "/health/live", "/health/ready"})
 
+_SOCKET = re.compile(r"/ws(?:/chat/[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?/?")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 log = structlog.get_logger("polyagent.access")
@@ -123,6 +124,8 @@ class Edge:
     async def _socket(self, scope: WebSocketScope, receive: Receive, send: Send) -> None:
         try:
             self._admit(scope, "CONNECT", read_head(scope))
+            if _SOCKET.fullmatch(scope["path"]) is None:
+                raise NotFound("There is no socket at this address.")
         except PolyAgentError as error:
             await receive()
             await self._note(scope, "CONNECT", error)
