@@ -72,7 +72,7 @@ async def test_errors_of_an_operation_are_derived_and_declared(house: House) -> 
     assert codes["404"] == {"not_found"}
     assert codes["409"] == {"name_taken", "conflict"}
     assert codes["412"] == {"precondition_failed"}
-    assert codes["422"] == {"tool_unknown", "model_unknown"}
+    assert codes["422"] == {"tool_unknown", "model_unknown", "not_supported"}
     assert codes.keys() >= {"400", "408", "413", "414", "415", "429", "431", "503", "default"}
     assert seen.keys() == {"200", "400", "414", "431", "default"}
     assert set(replaced["401"]["headers"]) >= {"WWW-Authenticate", "X-Request-ID"}

@@ -18,12 +18,13 @@ from polyagent.domain.errors import (
     ModelUnknown,
     NameTaken,
     NotFound,
+    NotSupported,
     ToolUnknown,
 )
 from polyagent.domain.page import Page, PageAsk
 from polyagent.usecases.agents import ManageAgents
 
-UNKNOWN = (ToolUnknown, ModelUnknown, ModelServiceMissing, NotFound)
+UNKNOWN = (ToolUnknown, ModelUnknown, ModelServiceMissing, NotFound, NotSupported)
 CHANGE = (*UNKNOWN, NameTaken, Conflict)
 
 Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
