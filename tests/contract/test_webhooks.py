@@ -10,6 +10,7 @@ import pytest
 from dishka import AsyncContainer
 from msgspec.structs import replace
 
+from polyagent.adapters.worker.sweep import sweep
 from polyagent.domain.account import Actor
 from polyagent.domain.errors import NotFound, TooManyOpen
 from polyagent.domain.ids import new_id
@@ -17,6 +18,7 @@ from polyagent.domain.page import PageAsk
 from polyagent.domain.task import Ended, Task, TaskError, TaskToQueue, TaskWork
 from polyagent.domain.webhook import Sealed, Webhook
 from polyagent.ports.journal import Journal
+from polyagent.ports.queue import TaskBacklog, TaskQueue
 from polyagent.ports.store import Webhooks
 from polyagent.ports.tasks import TaskJournal
 from tests.contract.tenant import Tenant, read_all
@@ -122,6 +124,26 @@ async def test_what_is_delivered_can_be_claimed_and_is_not_told_itself(
 
     assert (work.webhook_id, work.payload, work.actor) == (webhook.id, delivery.payload, ann)
     assert [task.id for task in await hooks.told(ann, webhook)] == [delivery.id]
+
+
+async def test_a_delivery_waits_for_its_turn(
+    container: AsyncContainer, hooks: Hooks, tenant: Tenant, ann: Actor
+) -> None:
+    queue, backlog = await container.get(TaskQueue), await container.get(TaskBacklog)
+    bob = await tenant.joins("bob")
+    webhook = await hooks.hook(ann)
+    await sweep(queue, backlog)
+    await queue.take(100_000, 0)
+    first = TaskToQueue(id=new_id(), user_id=bob.user_id, kind="note", payload={})
+    async with tenant.store.begin(bob) as tx:
+        await tx.tasks.add([first])
+
+    await hooks.finish((await hooks.begins(ann)).succeeded(None))
+    await sweep(queue, backlog)
+
+    (delivery,) = await hooks.told(ann, webhook)
+    taken = [entry.id for entry in await queue.take(100_000, 0)]
+    assert [id_ for id_ in taken if id_ in (first.id, delivery.id)] == [first.id, delivery.id]
 
 
 async def test_a_failure_that_is_tried_again_is_no_end(hooks: Hooks, ann: Actor) -> None:

@@ -9,13 +9,15 @@ import msgspec
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What waits for its turn. `priority` 0 to 9, higher first; `who` takes turns with others (16 bytes).
 
-    It may be taken `delay_s` after it was put.
+    It may be taken `delay_s` after it was put. `is_new`: the database enqueued it by itself, and it has
+    had no turn yet.
     """
 
     id: UUID
     priority: int
     who: bytes
     delay_s: float = 0.0
+    is_new: bool = False
 
 
 class Sweep(msgspec.Struct, frozen=True):

@@ -137,7 +137,8 @@ RETURNING {_PLACE}
 
 # 1 the last seq that was looked at, 2 how many
 BACKLOG = f"""
-SELECT t.seq, {_PLACE}, greatest(extract(epoch FROM t.due_at - now()), 0)::float8 AS delay_s
+SELECT t.seq, {_PLACE}, greatest(extract(epoch FROM t.due_at - now()), 0)::float8 AS delay_s,
+    t.webhook_id IS NOT NULL AND t.attempt = 0 AS is_new
 FROM tasks t WHERE t.status = 'queued' AND t.seq > $1 ORDER BY t.seq LIMIT $2
 """  # noqa: S608  # pieces of our own, values are bound
 

@@ -122,7 +122,8 @@ class PostgresTaskBacklog:
     async def page(self, after: int, limit: int) -> tuple[Sequence[Entry], int]:
         with translated():
             rows = await self._pool.fetch(sql.BACKLOG, after, limit)
-        return [*map(_entry, rows)], rows[-1]["seq"] if len(rows) == limit else 0
+        entries = [replace(_entry(row), is_new=row["is_new"]) for row in rows]
+        return entries, rows[-1]["seq"] if len(rows) == limit else 0
 
     async def depth(self) -> Mapping[str, int]:
         with translated():
