@@ -21,8 +21,7 @@ import asyncpg
 import httpx
 import msgspec
 
-from polyagent.adapters.functions.tasks import TaskContext
-from polyagent.app import App
+from polyagent.app import App, TaskContext
 from tests.chaos.drill import model_service
 from tests.chaos.faults import Saboteur
 from tests.chaos.ledger import PATH, Ledger, LedgerArguments, Line
