@@ -15,6 +15,15 @@ from tests.api.test_strangers import _town
 SESSIONS = "/api/v1/chat/sessions"
 PROFILE = "/api/v1/users/profile"
 USAGE = "/api/v1/stats/usage"
+TASKS, SCHEDULES, WEBHOOKS = (f"/api/v1/{noun}" for noun in ("tasks", "schedules", "webhooks"))
+DELAYED = {"kind": "chat", "payload": {"message": "hi"}, "delay_s": 3600}
+DAILY = {
+    "name": "daily",
+    "cron": "@daily",
+    "timezone": "UTC",
+    "task": {"kind": "chat", "payload": {"message": "hi"}},
+}
+HOOK = {"url": "https://192.0.1.1/hook", "events": ["*"]}
 READS = ("usage.read", "session.read", "run.read", "agent.read", "api_key.read")
 
 
@@ -168,3 +177,47 @@ async def test_users_whom_an_issuer_makes_and_roles_that_it_gives_are_noted() ->
     issuer = {"issuer": "https://id.example"}
     assert entries[0]["details"] == issuer | {"role": "viewer"}
     assert entries[1]["details"] == issuer | {"role": {"from": "viewer", "to": "admin"}}
+
+
+async def test_an_administrators_look_at_others_tasks_schedules_and_webhooks_is_noted(
+    house: House,
+) -> None:
+    task = (await house.ann.post(TASKS, DELAYED)).json["id"]
+    schedule = (await house.ann.post(SCHEDULES, DAILY)).json["id"]
+    webhook = (await house.ann.post(WEBHOOKS, HOOK)).json["id"]
+    own = (await house.root.post(TASKS, DELAYED)).json["id"]
+    paths = (
+        *(f"{TASKS}/{task}", f"{TASKS}/{own}", f"{SCHEDULES}/{schedule}"),
+        *(f"{WEBHOOKS}/{webhook}/deliveries", TASKS, SCHEDULES, "/api/v1/stats/tasks"),
+    )
+
+    for path in paths * 2:
+        assert (await house.root.get(path)).status == 200
+        await house.ann.get(path)
+
+    entries = await _entries(house, "task.read", "schedule.read", "webhook.read", "usage.read")
+    assert [(entry["action"], entry["object"]) for entry in entries] == [
+        *(("task.read", task), ("schedule.read", schedule), ("webhook.read", webhook)),
+        *(("task.read", None), ("schedule.read", None), ("usage.read", None)),
+    ]
+
+
+async def test_what_an_administrator_does_to_others_tasks_and_webhooks_is_noted(
+    house: House,
+) -> None:
+    task = (await house.ann.post(TASKS, DELAYED)).json["id"]
+    own = (await house.root.post(TASKS, DELAYED)).json["id"]
+    webhook = (await house.ann.post(WEBHOOKS, HOOK)).json["id"]
+
+    for path in (
+        *(f"{TASKS}/{task}/retry", f"{TASKS}/{task}/cancel", f"{TASKS}/{own}/cancel"),
+        f"{WEBHOOKS}/{webhook}/test",
+    ):
+        assert (await house.root.post(path)).status == 202
+
+    entries = await _entries(house, "task.retried", "task.cancelled", "webhook.sent")
+    owner = {"owner_id": await _id_of(house.ann)}
+    assert [(each["action"], each["object"], each["details"]) for each in entries] == [
+        *(("task.retried", task, owner), ("task.cancelled", task, owner)),
+        ("webhook.sent", webhook, owner),
+    ]

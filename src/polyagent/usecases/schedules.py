@@ -49,10 +49,15 @@ class ManageSchedules:
         """Raises `NotFound`."""
         actor.require("tasks:read")
         async with self._store.begin(actor) as tx:
-            return (await tx.schedules.get(schedule_id)).told()
+            schedule = await tx.schedules.get(schedule_id)
+        if schedule.user_id != actor.user_id:
+            await self._audit.seen(actor, "schedule.read", schedule_id)
+        return schedule.told()
 
     async def list(self, actor: Actor, page: PageAsk) -> Page[Schedule]:
         actor.require("tasks:read")
+        if actor.is_admin:
+            await self._audit.seen(actor, "schedule.read")
         async with self._store.begin(actor) as tx:
             found = await tx.schedules.list(page)
         return msgspec.structs.replace(found, items=[schedule.told() for schedule in found.items])

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from polyagent.domain.account import Actor
+from polyagent.domain.audit import Action
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import (
     NewTask,
@@ -19,18 +20,26 @@ from polyagent.domain.task import (
 from polyagent.ports.clock import Clock
 from polyagent.ports.kinds import Kind, Kinds
 from polyagent.ports.signals import Signals
-from polyagent.ports.store import Store
+from polyagent.ports.store import Store, Transaction
+from polyagent.usecases.audit import Audit
 from polyagent.usecases.enqueueing import require_payload, to_queue
 
 
 class ManageTasks:
     def __init__(
-        self, store: Store, kinds: Kinds, clock: Clock, signals: Signals, defaults: TaskDefaults
+        self,
+        store: Store,
+        kinds: Kinds,
+        clock: Clock,
+        signals: Signals,
+        audit: Audit,
+        defaults: TaskDefaults,
     ) -> None:
         self._store = store
         self._kinds = kinds
         self._clock = clock
         self._signals = signals
+        self._audit = audit
         self._defaults = defaults
 
     async def create(self, actor: Actor, new: NewTask) -> tuple[Task, bool]:
@@ -58,7 +67,10 @@ class ManageTasks:
         """Raises `NotFound`."""
         actor.require("tasks:read")
         async with self._store.begin(actor) as tx:
-            return await tx.tasks.get(task_id)
+            task = await tx.tasks.get(task_id)
+        if task.user_id != actor.user_id:
+            await self._audit.seen(actor, "task.read", task_id)
+        return task
 
     async def list(
         self,
@@ -70,6 +82,8 @@ class ManageTasks:
         end_user: str | None = None,
     ) -> Page[Task]:
         actor.require("tasks:read")
+        if actor.is_admin:
+            await self._audit.seen(actor, "task.read")
         async with self._store.begin(actor) as tx:
             return await tx.tasks.list(page, status=status, kind=kind, end_user=end_user)
 
@@ -78,6 +92,7 @@ class ManageTasks:
         actor.require("tasks:write")
         async with self._store.begin(actor) as tx:
             task = await tx.tasks.cancel(task_id)
+            await self._note(tx, "task.cancelled", actor, task)
         if task.status == "running":
             self._signals.cancelled(task_id)
         return task
@@ -86,11 +101,18 @@ class ManageTasks:
         """Try a dead task again. Raises `TaskFinished`, `NotFound`, `Conflict`."""
         actor.require("tasks:write")
         async with self._store.begin(actor) as tx:
-            return await tx.tasks.retry(task_id)
+            task = await tx.tasks.retry(task_id)
+            await self._note(tx, "task.retried", actor, task)
+        return task
+
+    async def _note(self, tx: Transaction, action: Action, actor: Actor, task: Task) -> None:
+        await self._audit.note_theirs(tx, action, actor, task.user_id, object_id=task.id)
 
     async def stats(
         self, actor: Actor, since: datetime | None, until: datetime | None
     ) -> Sequence[TaskStats]:
         actor.require("tasks:read")
+        if actor.is_admin:
+            await self._audit.seen(actor, "usage.read")
         async with self._store.begin(actor) as tx:
             return await tx.tasks.stats(since, until)

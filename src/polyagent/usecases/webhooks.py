@@ -82,8 +82,7 @@ class ManageWebhooks:
         actor.require("tasks:read")
         async with self._store.begin(actor) as tx:
             webhook = await tx.webhooks.get(webhook_id)
-        if webhook.user_id != actor.user_id:
-            await self._audit.seen(actor, "webhook.read", webhook_id)
+        await self._see(actor, webhook)
         return webhook
 
     async def list(self, actor: Actor, page: PageAsk) -> Page[Webhook]:
@@ -149,14 +148,16 @@ class ManageWebhooks:
         }
         async with self._store.begin(actor) as tx:
             webhook = _active(await tx.webhooks.get(webhook_id))
+            await self._note_sent(tx, actor, webhook)
             return Delivery.of(await _send(tx, webhook, payload))
 
     async def deliveries(self, actor: Actor, webhook_id: UUID, page: PageAsk) -> Page[Delivery]:
         """Raises `NotFound`."""
         actor.require("tasks:read")
         async with self._store.begin(actor) as tx:
-            await tx.webhooks.get(webhook_id)
+            webhook = await tx.webhooks.get(webhook_id)
             found = await tx.tasks.list(page, webhook_id=webhook_id)
+        await self._see(actor, webhook)
         items = [Delivery.of(task) for task in found.items]
         return Page(items=items, next_cursor=found.next_cursor)
 
@@ -171,6 +172,7 @@ class ManageWebhooks:
             task = await tx.tasks.get(delivery_id)
             if task.webhook_id != webhook_id:
                 raise NotFound(f"The webhook has no delivery {delivery_id}.")
+            await self._note_sent(tx, actor, webhook)
             return Delivery.of(await self._again(tx, webhook, task))
 
     async def _again(self, tx: Transaction, webhook: Webhook, task: Task) -> Task:
@@ -186,6 +188,15 @@ class ManageWebhooks:
             await self._outbound.judge(url)
         except AddressRefused as error:
             raise AddressRefused(error.detail, faults=(Fault("#/url", error.detail),)) from error
+
+    async def _see(self, actor: Actor, webhook: Webhook) -> None:
+        if webhook.user_id != actor.user_id:
+            await self._audit.seen(actor, "webhook.read", webhook.id)
+
+    async def _note_sent(self, tx: Transaction, actor: Actor, webhook: Webhook) -> None:
+        await self._audit.note_theirs(
+            tx, "webhook.sent", actor, webhook.user_id, object_id=webhook.id
+        )
 
     async def _note(self, tx: Transaction, actor: Actor, action: Any, webhook_id: UUID) -> None:
         await self._audit.note(tx, action, actor_id=actor.user_id, object=webhook_id)
