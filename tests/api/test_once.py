@@ -114,6 +114,19 @@ async def test_how_a_body_is_written_does_not_matter(house: House) -> None:
     assert answers[0].body == answers[1].body
 
 
+async def test_what_is_kept_of_a_request_says_nothing_of_its_password(house: House) -> None:
+    """Not even to who guesses: the answer is found again whatever the password was."""
+    user = {"username": "eve", "email": "eve@x.example", "password": "long enough"}
+    keyed = {"idempotency_key": "k"}
+
+    first = await house.root.post("/api/v1/users", user, **keyed)
+    again = await house.root.post("/api/v1/users", {**user, "password": "another one"}, **keyed)
+    other = await house.root.post("/api/v1/users", {**user, "username": "fay"}, **keyed)
+
+    assert (first.status, again.status, again.json) == (201, 201, first.json)
+    other.as_problem(422, "idempotency_key_reused")
+
+
 async def test_keys_are_their_users_and_their_routes(house: House) -> None:
     mine = await house.ann.post(AGENTS, BODY, idempotency_key="k")
     yours = await house.bob.post(AGENTS, BODY, idempotency_key="k")

@@ -22,7 +22,6 @@ import httpx
 import msgspec
 
 from polyagent.app import App, TaskContext
-from polyagent.adapters.functions.contexts import TaskContext
 from tests.chaos.drill import model_service
 from tests.chaos.faults import Saboteur
 from tests.chaos.ledger import PATH, Ledger, LedgerArguments, Line
