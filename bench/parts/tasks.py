@@ -38,8 +38,13 @@ TABLES = (
 def run(here: Stage) -> None:
     rivals: list[Rival] = [Ours(), *OTHERS]
     for table in TABLES:
-        rows = [[rival.name, *_measured(here, rival, table.measure)] for rival in rivals]
+        rows = [_row(here, rival, table) for rival in rivals]
         show(table.title, ("queue", *table.columns), rows)
+
+
+def _row(here: Stage, rival: Rival, table: Table) -> Sequence[Cell]:
+    cells = _measured(here, rival, table.measure)
+    return [rival.name, *cells, *[""] * (len(table.columns) - len(cells))]
 
 
 def _measured(here: Stage, rival: Rival, measure: Measure) -> Sequence[Cell]:
