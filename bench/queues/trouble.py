@@ -11,7 +11,13 @@ from bench.queues.note import Note
 from bench.queues.trial import Trial, kill
 from bench.table import Cell
 
-KILLED = ("in flight", "lost", "ended ones done again", "first again after s", "last again after s")
+KILLED = (
+    "in flight",
+    "lost",
+    "ran to their end twice",
+    "first again after s",
+    "last again after s",
+)
 FLUSHED = ("lost", "done twice", "longest gap s")
 
 COUNT = 1_000
