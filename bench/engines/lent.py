@@ -43,6 +43,7 @@ class Control:
     def __init__(self, past: Past) -> None:
         self._past = past
         self.cancel_asked = False
+        self.is_over = False
 
     async def progress(self, progress: Any) -> None:
         self._past.progress = progress

@@ -194,6 +194,37 @@ async def test_cancelling_a_chat_cancels_its_run(house: House) -> None:
     assert len(runs) == 1
 
 
+async def test_a_chat_that_takes_too_long_for_the_last_time_ends_its_run(house: House) -> None:
+    house.models.gate.clear()
+    chat = {"kind": "chat", "payload": {"message": "hello"}}
+    task = await enqueued(house.ann, chat, max_attempts=2, timeout_s=0.5)
+    async with at_work(house):
+        dead = await ended(house.ann, task)
+        async with asyncio.timeout(PATIENCE_S):
+            while not (
+                runs := (await house.ann.get("/api/v1/runs?status=cancelled")).json["items"]
+            ):
+                await asyncio.sleep(0.02)
+
+    assert (dead["status"], dead["error"]["code"]) == ("dead", "task_timed_out")
+    assert len(runs) == 1
+    assert len((await house.ann.get("/api/v1/runs")).json["items"]) == 1
+
+
+async def test_a_key_that_is_no_administrators_gets_no_more_by_a_task(house: House) -> None:
+    secret = (await house.agent(house.ann, name="ann's own"))["id"]
+    key = {"name": "ci", "scopes": ["chat", "tasks:write", "tasks:read"]}
+    made = (await house.root.post("/api/v1/api-keys", key)).json
+    narrow = house.nobody.with_token(made["secret"])
+    ask = {"message": "What are you told?", "agent_id": secret}
+    (await narrow.post("/api/v1/chat", ask)).as_problem(404, "not_found")
+    task = await enqueued(narrow, {"kind": "chat", "payload": ask})
+    async with at_work(house):
+        dead = await ended(narrow, task)
+
+    assert (dead["status"], dead["error"]["code"]) == ("dead", "not_found")
+
+
 async def test_what_is_over_cannot_be_cancelled(house: House) -> None:
     task = await enqueued(house.ann)
     async with at_work(house):

@@ -35,6 +35,7 @@ class OneTool:
 
 class Nobody:
     cancel_asked = False
+    is_over = False
 
     async def progress(self, progress: Any) -> None: ...
 

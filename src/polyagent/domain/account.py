@@ -74,7 +74,7 @@ class Actor(msgspec.Struct, frozen=True):
     @property
     def as_member(self) -> Self:
         """The same user without an administrator's rights: it sees only what is its own or shared."""
-        return msgspec.structs.replace(self, role="member")
+        return msgspec.structs.replace(self, role="member") if self.role == "admin" else self
 
     def require(self, permission: Permission) -> None:
         """Raise `Forbidden` unless the role has `permission`, `ScopeMissing` unless the key has."""

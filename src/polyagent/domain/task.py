@@ -157,8 +157,8 @@ class TaskToQueue(msgspec.Struct, frozen=True, kw_only=True):
 class TaskWork(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt at a task. `attempt` grows with each, and fences off those before it.
 
-    `spared` of them do not count: they were handed back. `actor` is whom it is done for, as of now;
-    None: nobody who may act. `cut_short`: an earlier attempt ended and nobody knows what came of it.
+    `spared` of them do not count: they were handed back. `actor` is whom it is done for, as of now, and
+    never an administrator: a key that is none may have asked. None: nobody who may act. `cut_short`: an earlier attempt ended and nobody knows what came of it.
     `waited_s` is from when it could have run until it was claimed.
     """
 

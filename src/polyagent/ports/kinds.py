@@ -14,6 +14,10 @@ class TaskControl(Protocol):
     def cancel_asked(self) -> bool:
         """Whether it was cancelled because somebody asked for that."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it was cancelled and no other attempt follows: asked for, or too long at the last one."""
+
     async def progress(self, progress: Any) -> None:
         """Show how far it is: whatever JSON can say. Best effort: it never raises."""
 

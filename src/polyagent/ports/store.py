@@ -42,14 +42,14 @@ class Accounts(Protocol):
     async def logged_in(self, user_id: UUID, at: datetime) -> None: ...
 
     async def change(self, user_id: UUID, **values: Unpack[UserChanges]) -> User:
-        """Set what is given. Raises `NotFound`, `NameTaken`.
+        """Set what is given; a suspended user's running tasks are asked to end. Raises `NotFound`, `NameTaken`.
 
         `LastAdministrator` if the workspace had no active administrator then: those who ask at once
         take turns.
         """
 
     async def delete(self, user_id: UUID) -> None:
-        """Take the user away: with its credentials, hiding its agents and sessions, cancelling its runs.
+        """Take the user away: with its credentials, hiding its agents and sessions, cancelling its runs and tasks.
 
         Raises as `change` does.
         """

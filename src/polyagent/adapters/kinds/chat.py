@@ -58,7 +58,7 @@ class ChatTasks:
         try:
             answer = await self._answer(actor, admitted)
         except BaseException:
-            if control.cancel_asked:
+            if control.is_over:
                 await self._runs.cancel(actor, admitted.run.id)
             raise
         return _result(answer)

@@ -1,6 +1,6 @@
 """Users of a workspace, in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Unpack
 from uuid import UUID
@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from polyagent.adapters.memory.page import paged
 from polyagent.adapters.memory.state import State
+from polyagent.adapters.memory.task_rows import TaskRow
 from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Account, Actor, User, is_administrator
 from polyagent.domain.errors import LastAdministrator, NameTaken, NotFound
 from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.task import OWNER_GONE
 from polyagent.ports.clock import Clock
 from polyagent.ports.store import UserChanges
 
@@ -64,6 +66,8 @@ class MemoryAccounts:
         self._require_free(user)
         self._put(account, user=user)
         self._require_administrator(account.user)
+        if values.get("status") == "suspended":
+            self._stop_tasks(user_id)
         return user
 
     async def delete(self, user_id: UUID) -> None:
@@ -83,6 +87,25 @@ class MemoryAccounts:
         for schedule in [s for s in self._state.schedules.values() if s.user_id == user_id]:
             self._undo.remove(self._state.schedules, schedule.id)
         self._hide_what_is_of(user_id)
+        self._stop_tasks(user_id)
+        self._drop_tasks(user_id)
+
+    def _stop_tasks(self, user_id: UUID) -> None:
+        for row in self._tasks(user_id):
+            if row.status == "running":
+                self._put_task(row, cancel_at=row.cancel_at or self._clock.now())
+
+    def _drop_tasks(self, user_id: UUID) -> None:
+        now = self._clock.now()
+        for row in self._tasks(user_id):
+            if row.is_waiting:
+                self._put_task(row, status="cancelled", error=OWNER_GONE, finished_at=now)
+
+    def _tasks(self, user_id: UUID) -> Sequence[TaskRow]:
+        return [row for row in self._state.tasks.values() if row.asked.user_id == user_id]
+
+    def _put_task(self, row: TaskRow, **changes: Any) -> None:
+        self._undo.put(self._state.tasks, row.asked.id, replace(row, **changes))
 
     def _hide_what_is_of(self, user_id: UUID) -> None:
         for agent in self._state.agents.values():

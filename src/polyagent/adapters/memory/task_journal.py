@@ -83,7 +83,7 @@ class MemoryTaskJournal:
         account = self._state.accounts.get(row.asked.user_id)
         if account is None or account.user.status != "active":
             return None
-        return Actor(row.asked.user_id, row.workspace_id, account.user.role)
+        return Actor(row.asked.user_id, row.workspace_id, account.user.role).as_member
 
     async def claim_oldest(
         self, worker_id: UUID, limit: int, kinds: Sequence[str]

@@ -74,11 +74,15 @@ class MemoryTasks:
 
     def _live_under(self, new: TaskRow) -> TaskRow | None:
         """Return the live task that has the same unique key, or the one of the same instant."""
+        if new.asked.fire_at is None:
+            return self._live_key(new)
         rows = self._state.tasks.values()
-        if new.asked.fire_at is not None:
-            return next((row for row in rows if row.instant == new.instant), None)
+        return next((row for row in rows if row.instant == new.instant), None)
+
+    def _live_key(self, new: TaskRow) -> TaskRow | None:
         if new.asked.unique_key is None:
             return None
+        rows = self._state.tasks.values()
         return next((row for row in rows if row.is_live and row.key == new.key), None)
 
     async def get(self, task_id: UUID) -> Task:
@@ -125,7 +129,7 @@ class MemoryTasks:
         return row.told(now)
 
     def _revived(self, row: TaskRow, now: datetime) -> TaskRow:
-        if self._live_under(row) is not None:
+        if self._live_key(row) is not None:
             raise Conflict("A live task has its unique_key by now.")
         row = replace(
             row,
@@ -135,6 +139,7 @@ class MemoryTasks:
             spared=row.attempt,
             cut_short=False,
             claimed_at=None,
+            cancel_at=None,
             finished_at=None,
             error=None,
             progress=None,

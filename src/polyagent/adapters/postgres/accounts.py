@@ -13,6 +13,7 @@ from polyagent.adapters.postgres.tables import UserRow as U
 from polyagent.domain.account import Account, Actor, User
 from polyagent.domain.errors import LastAdministrator, NotFound
 from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.task import OWNER_GONE
 from polyagent.ports.store import UserChanges
 
 
@@ -52,20 +53,23 @@ class PostgresAccounts:
     async def change(self, user_id: UUID, **values: Unpack[UserChanges]) -> User:
         if "role" in values or "status" in values:
             is_admin = values.get("role", "admin") == "admin"
-            await self._require_others(
-                user_id, stays=is_admin and values.get("status") != "suspended"
-            )
+            is_suspended = values.get("status") == "suspended"
+            await self._require_others(user_id, stays=is_admin and not is_suspended)
+            if is_suspended:
+                await self._statements.run(_STOP.bindparams(**self._of(user_id)))
         row = await self._change(user_id, **values, updated_at=func.now())
         return _user(row)
 
     async def delete(self, user_id: UUID) -> None:
         await self._require_others(user_id, stays=False)
-        for statement in _HIDE:
-            of = {"user_id": user_id, "workspace_id": self._workspace_id}
-            await self._statements.run(statement.bindparams(**of))
+        for statement in (*_HIDE, _STOP, _DROP):
+            await self._statements.run(statement.bindparams(**self._of(user_id)))
         gone = delete(U).where(self._ours, U.id == user_id).returning(U.id)
         if await self._statements.first(gone) is None:
             raise _absent(user_id)
+
+    def _of(self, user_id: UUID) -> dict[str, UUID]:
+        return {"user_id": user_id, "workspace_id": self._workspace_id}
 
     async def _require_others(self, user_id: UUID, *, stays: bool) -> None:
         """Hold the administrators as they are. Raises `LastAdministrator` if this one alone is one."""
@@ -106,8 +110,19 @@ _HIDE = tuple(
         ("UPDATE runs SET hidden = true", "AND NOT hidden"),
         ("UPDATE agents SET deleted_at = now()", "AND deleted_at IS NULL"),
         ("DELETE FROM schedules", ""),
+        ("DELETE FROM webhooks", ""),  # which would hear of the tasks
     )
 )
+
+# Their workers see it, as they see that a task is cancelled.
+_STOP = text("""
+UPDATE tasks SET cancel_at = coalesce(cancel_at, now())
+WHERE user_id = :user_id AND workspace_id = :workspace_id AND status = 'running'
+""")
+_DROP = text("""
+UPDATE tasks SET status = 'cancelled', error = CAST(:error AS jsonb), finished_at = now()
+WHERE user_id = :user_id AND workspace_id = :workspace_id AND status IN ('queued', 'parked')
+""").bindparams(error=msgspec.json.encode(OWNER_GONE).decode())
 
 
 def _account(row: RowMapping) -> Account:

@@ -112,7 +112,7 @@ WITH kept AS (
 ), t AS (
     UPDATE tasks t SET
         status = 'queued', due_at = now(), spared = t.attempt, cut_short = false,
-        claimed_at = NULL, finished_at = NULL, error = NULL, progress = NULL
+        claimed_at = NULL, cancel_at = NULL, finished_at = NULL, error = NULL, progress = NULL
     WHERE {VISIBLE} AND t.id = :id AND t.status = 'dead'
     RETURNING *
 )

@@ -147,7 +147,7 @@ def _works(rows: Sequence[asyncpg.Record], ids: Sequence[UUID]) -> Sequence[Task
 def _work(row: asyncpg.Record) -> TaskWork:
     columns = dict(row.items())
     role, payload = columns.pop("role"), _payload_of(columns.pop("payload"))
-    actor = Actor(row["user_id"], row["workspace_id"], role) if role is not None else None
+    actor = None if role is None else Actor(row["user_id"], row["workspace_id"], role).as_member
     return TaskWork(**columns, payload=payload, actor=actor)
 
 

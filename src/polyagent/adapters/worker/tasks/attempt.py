@@ -62,6 +62,10 @@ class Attempt:
     def cancel_asked(self) -> bool:
         return self._why == "cancelled"
 
+    @property
+    def is_over(self) -> bool:
+        return self.cancel_asked or (self._why == "timeout" and self.work.is_last)
+
     async def progress(self, progress: Any) -> None:
         with suppress(PolyAgentError, TypeError, ValueError, RecursionError):
             plain = clean_json(msgspec.to_builtins(progress))

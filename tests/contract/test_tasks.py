@@ -1,0 +1,105 @@
+"""What every store does for tasks, beside what the engine's contract says."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from dishka import AsyncContainer
+
+from polyagent.domain.account import Actor
+from polyagent.domain.ids import new_id
+from polyagent.domain.task import Task, TaskError, TaskToQueue, TaskWork
+from polyagent.ports.journal import Journal
+from polyagent.ports.tasks import TaskJournal
+from tests.contract.tenant import Tenant
+from tests.contract.test_webhooks import Hooks
+
+BROKEN = TaskError(code="task_failed", detail="It broke.")
+LATER = TaskError(code="task_failed", detail="Not yet.", retryable=True)
+
+
+@pytest.fixture
+async def desk(container: AsyncContainer, tenant: Tenant) -> Hooks:
+    return Hooks(tenant, await container.get(TaskJournal), await container.get(Journal))
+
+
+async def read(desk: Hooks, work: TaskWork) -> Task:
+    async with desk.tenant.store.begin(desk.tenant.system) as tx:
+        return await tx.tasks.get(work.id)
+
+
+async def retries(desk: Hooks, work: TaskWork) -> TaskWork:
+    async with desk.tenant.store.begin(desk.tenant.system) as tx:
+        await tx.tasks.retry(work.id)
+    return await desk.claims(work.id, work.kind)
+
+
+async def waits(desk: Hooks, actor: Actor, **changes: Any) -> Task:
+    asked = TaskToQueue(id=new_id(), user_id=actor.user_id, kind="note", payload={}, **changes)
+    async with desk.tenant.store.begin(actor) as tx:
+        (task,) = await tx.tasks.add([asked])
+    return task
+
+
+async def test_what_is_tried_again_by_hand_is_asked_to_end_no_more(desk: Hooks) -> None:
+    ann = await desk.tenant.joins("ann")
+    work = await desk.begins(ann)
+    async with desk.tenant.store.begin(ann) as tx:
+        await tx.tasks.cancel(work.id)
+    await desk.finish(work.failed(BROKEN, delay_s=0))
+
+    again = await retries(desk, work)
+    beat = await desk.runs.beat(desk.worker_id)
+    await desk.finish(again.failed(LATER, delay_s=3600))
+
+    assert beat.tasks[work.id] == again.attempt
+    assert work.id not in beat.cancelled_tasks
+    assert (await read(desk, work)).status == "retrying"
+
+
+async def test_what_a_schedule_made_is_tried_again_by_hand(desk: Hooks) -> None:
+    ann = await desk.tenant.joins("ann")
+    work = await desk.begins(ann, schedule_id=new_id(), fire_at=desk.tenant.now())
+    await desk.finish(work.failed(BROKEN, delay_s=0))
+
+    again = await retries(desk, work)
+
+    assert (again.attempt, again.tries) == (2, 1)
+
+
+async def test_nothing_is_done_with_an_administrators_rights(desk: Hooks) -> None:
+    for name, role, acts in (("a", "admin", "member"), ("v", "viewer", "viewer")):
+        work = await desk.begins(await desk.tenant.joins(name, role=role))  # type: ignore[arg-type]
+
+        assert work.actor is not None
+        assert work.actor.role == acts
+
+
+async def test_a_suspended_users_running_task_is_asked_to_end(desk: Hooks) -> None:
+    ann, bob = await desk.tenant.joins("ann"), await desk.tenant.joins("bob")
+    hers, his = await desk.begins(ann), await desk.begins(bob)
+    async with desk.tenant.store.begin(desk.tenant.system) as tx:
+        await tx.accounts.change(ann.user_id, status="suspended")
+
+    beat = await desk.runs.beat(desk.worker_id)
+
+    assert hers.id in beat.cancelled_tasks
+    assert his.id not in beat.cancelled_tasks
+
+
+async def test_a_deleted_users_tasks_end(desk: Hooks) -> None:
+    ann, bob = await desk.tenant.joins("ann"), await desk.tenant.joins("bob")
+    webhook = await desk.hook(ann)
+    running, other = await desk.begins(ann), await desk.begins(bob)
+    waiting = await waits(desk, ann, due_at=desk.tenant.now() + timedelta(days=1))
+    async with desk.tenant.store.begin(desk.tenant.system) as tx:
+        await tx.accounts.delete(ann.user_id)
+
+    beat = await desk.runs.beat(desk.worker_id)
+    async with desk.tenant.store.begin(desk.tenant.system) as tx:
+        gone = await tx.tasks.get(waiting.id)
+
+    assert running.id in beat.cancelled_tasks
+    assert other.id not in beat.cancelled_tasks
+    assert (gone.status, gone.error and gone.error.code) == ("cancelled", "owner_gone")
+    assert await desk.told(desk.tenant.system, webhook) == []
