@@ -1,15 +1,16 @@
 """The order of turns: the queue in memory and the one in Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 from msgspec.structs import replace
 
 from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.redis.client import redis_client
+from polyagent.adapters.worker.sweep import sweep
 from polyagent.domain.ids import new_id
-from polyagent.domain.queue import Sweep, who
+from polyagent.domain.queue import FAR_S, Entry, Sweep, who
 from polyagent.ports.queue import Queue
 from polyagent.settings import Redis
 from tests.contract.queues import (
@@ -131,6 +132,59 @@ async def test_what_is_due_later_is_taken_then_and_not_before(queue: Queue) -> N
 
     assert (before, taken) == ([], [replace(later, delay_s=0.0)])
     assert await rest(queue) == []
+
+
+async def test_what_is_held_back_stays_so_though_a_sweep_finds_it_due(queue: Queue) -> None:
+    held = entry(ANN, delay_s=1)
+    await queue.put([held], head=True)
+    due = replace(held, delay_s=0.0)
+
+    await queue.put([due], head=True)
+
+    assert await rest(queue) == []
+    assert await in_time(queue) == [due]
+    assert await rest(queue) == []
+
+
+async def test_what_waits_for_later_keeps_its_time(queue: Queue) -> None:
+    first = entry(ANN, delay_s=0.1)
+    await queue.put([first])
+
+    await queue.put([replace(first, delay_s=3000)])
+
+    assert await in_time(queue) == [replace(first, delay_s=0.0)]
+
+
+async def test_what_is_due_in_hours_takes_no_room_until_a_sweep_finds_it_near(
+    redis_url: str,
+) -> None:
+    name = str(new_id())
+    far, near = entry(ANN, delay_s=FAR_S + 1), entry(BOB, delay_s=FAR_S - 1)
+    rows = Rows(far, near)
+    async with redis_queue(redis_url, name) as queue, redis_client(Redis(url=redis_url)) as redis:
+        await queue.put([far])
+        await sweep(queue, rows)
+        assert await redis.zcard(f"{{{name}}}:later") == 1
+
+        rows.entries = [replace(far, delay_s=0.05), near]
+        async with asyncio.timeout(PATIENCE_S):
+            while await redis.zcard(f"{{{name}}}:later") == 1:
+                await sweep(queue, rows)
+
+        assert await in_time(queue) == [replace(far, delay_s=0.0)]
+
+
+class Rows:
+    """Implements the port Backlog over rows that are all on one page."""
+
+    def __init__(self, *entries: Entry) -> None:
+        self.entries: Sequence[Entry] = entries
+
+    async def page(self, after: int, limit: int) -> tuple[Sequence[Entry], int]:
+        return self.entries, 0
+
+    async def depth(self) -> Mapping[str, int]:
+        return {"queued": len(self.entries)}
 
 
 async def test_one_who_waits_is_given_what_comes(queue: Queue) -> None:

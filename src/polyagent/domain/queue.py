@@ -5,6 +5,12 @@ from uuid import UUID
 
 import msgspec
 
+FAR_S = 3600.0
+"""What is due later than in so many seconds is not queued yet: it may be cancelled, and would stay."""
+
+HELD_S = 5.0
+"""For at most so long an entry is held back for other processes, whoever puts it again meanwhile."""
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What waits for its turn. `priority` 0 to 9, higher first; `who` takes turns with others (16 bytes).

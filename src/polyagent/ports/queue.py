@@ -20,7 +20,8 @@ class Queue(Protocol):
     async def put(self, entries: Sequence[Entry], *, head: bool = False) -> None:
         """Add entries in their order, each behind what its user has waiting, or before everybody.
 
-        One that waits already keeps its place; one with a delay enters when that is over.
+        One that waits already keeps its place; one with a delay enters when that is over, also if it is
+        put again within `HELD_S` of that. One with a delay of more than `FAR_S` may be left to a later sweep.
         """
 
     async def take(self, n: int, block_s: float) -> Sequence[Entry]:

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from polyagent.domain.queue import Entry, Sweep
+from polyagent.domain.queue import HELD_S, Entry, Sweep
 
 PRIORITIES = range(10)
+_FAR = float("inf")
 EARLY_S = 0.001  # a timer may fire as much before its time
 
 
@@ -55,6 +56,7 @@ class MemoryQueue:
     def __init__(self) -> None:
         self._lanes = [Lane(priority) for priority in PRIORITIES]
         self._later: list[tuple[float, bytes, Entry, bool]] = []
+        self._due_s: dict[UUID, float] = {}
         self._passed = 0.0
         self._changed = asyncio.Event()
         self._is_built = False
@@ -68,11 +70,15 @@ class MemoryQueue:
     def _enter(self, entries: Sequence[Entry], *, head: bool) -> None:
         for entry in entries:
             if entry.delay_s > 0:
-                due = _now_s() + entry.delay_s
-                heappush(self._later, (due, entry.id.bytes, replace(entry, delay_s=0.0), head))
-            else:
+                self._enter_later(entry, head=head)
+            elif self._due_s.get(entry.id, _FAR) > _now_s() + HELD_S:
                 self._enter_lane(entry, head=head)
         self._changed.set()
+
+    def _enter_later(self, entry: Entry, *, head: bool) -> None:
+        if entry.id not in self._due_s:
+            due = self._due_s[entry.id] = _now_s() + entry.delay_s
+            heappush(self._later, (due, entry.id.bytes, replace(entry, delay_s=0.0), head))
 
     def _enter_lane(self, entry: Entry, *, head: bool) -> None:
         lane = self._lanes[entry.priority]
@@ -95,6 +101,7 @@ class MemoryQueue:
     def _take(self, n: int) -> list[Entry]:
         while self._due_at() <= _now_s() + EARLY_S:
             _, _, entry, head = heappop(self._later)
+            del self._due_s[entry.id]
             self._enter_lane(entry, head=head)
         taken: list[Entry] = []
         while len(taken) < n and (open_lanes := [lane for lane in self._lanes[::-1] if lane]):

@@ -16,11 +16,11 @@ from polyagent.adapters.postgres.pool import Pool, json_text
 from polyagent.adapters.postgres.rows import entry_of
 from polyagent.domain.account import Actor
 from polyagent.domain.caps import Caps
-from polyagent.domain.queue import Entry
+from polyagent.domain.queue import HELD_S, Entry
 from polyagent.domain.task import POISONED, WORKER_LOST, Ended, TaskWork
 from polyagent.ports.queue import Queue
 
-AWAY_S = (0.25, 5.0)
+AWAY_S = (0.25, HELD_S)
 """For how long a task is left to other processes: a tenth of what it has waited, within these bounds."""
 
 RELEASED = 64

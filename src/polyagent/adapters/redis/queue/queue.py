@@ -13,7 +13,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from polyagent.domain.errors import QueueUnavailable
-from polyagent.domain.queue import Entry, Sweep
+from polyagent.domain.queue import FAR_S, HELD_S, Entry, Sweep
 
 BLOCK_S = 5.0
 BATCH = 1000
@@ -64,9 +64,10 @@ class RedisQueue:
             await self._sending
 
     async def put(self, entries: Sequence[Entry], *, head: bool = False) -> None:
-        for at in range(0, len(entries), BATCH):
-            arguments: list[bytes | int] = [b"head" if head else b"tail"]
-            for entry in entries[at : at + BATCH]:
+        near = [entry for entry in entries if entry.delay_s <= FAR_S]
+        for at in range(0, len(near), BATCH):
+            arguments: list[bytes | int] = [b"head" if head else b"tail", int(HELD_S * 1000)]
+            for entry in near[at : at + BATCH]:
                 arguments += (_member(entry), math.ceil(entry.delay_s * 1000))
             with _translated():
                 await self._put(self._keys, arguments)
