@@ -6,18 +6,18 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from polyagent.adapters.memory.backlog import MemoryBacklog
-from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.queue import MemoryQueue
-from polyagent.adapters.memory.runs import MemoryRuns
+from polyagent.adapters.memory.runs.backlog import MemoryBacklog
+from polyagent.adapters.memory.runs.journal import MemoryJournal
+from polyagent.adapters.memory.runs.runs import MemoryRuns
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
-from polyagent.adapters.postgres.backlog import PostgresBacklog
 from polyagent.adapters.postgres.engine import open_engine
-from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
-from polyagent.adapters.postgres.runs import PostgresRuns
+from polyagent.adapters.postgres.runs.backlog import PostgresBacklog
+from polyagent.adapters.postgres.runs.journal import PostgresJournal
+from polyagent.adapters.postgres.runs.runs import PostgresRuns
 from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.adapters.system.clock import SystemClock
 from polyagent.domain.agent import Agent

@@ -6,9 +6,9 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from polyagent.adapters.jsonschema.schemas import RustSchemas
-from polyagent.adapters.memory.events import MemoryEvents
 from polyagent.adapters.memory.limits import MemoryPlaces
 from polyagent.adapters.memory.outbound import MemoryOutbound
+from polyagent.adapters.memory.runs.events import MemoryEvents
 from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.telemetry.metrics import PrometheusMeter
 from polyagent.adapters.worker.executor import LocalExecutor

@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from polyagent.adapters.jsonschema.schemas import RustSchemas
-from polyagent.adapters.memory.backlog import MemoryBacklog
-from polyagent.adapters.memory.events import MemoryEvents
-from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.limits import MemoryPlaces
 from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.memory.outbound import MemoryOutbound
-from polyagent.adapters.memory.runs import MemoryRuns
+from polyagent.adapters.memory.runs.backlog import MemoryBacklog
+from polyagent.adapters.memory.runs.events import MemoryEvents
+from polyagent.adapters.memory.runs.journal import MemoryJournal
+from polyagent.adapters.memory.runs.runs import MemoryRuns
 from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore

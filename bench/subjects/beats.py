@@ -12,9 +12,9 @@ import uvloop
 
 from bench.load.job import Spread
 from polyagent.adapters.memory.queue import MemoryQueue
-from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import open_pool
+from polyagent.adapters.postgres.runs.journal import PostgresJournal
 from polyagent.adapters.system.clock import SystemClock
 from polyagent.adapters.worker.claims import BATCH
 from polyagent.adapters.worker.executor import BEAT_S

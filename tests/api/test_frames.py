@@ -9,7 +9,7 @@ from uuid import UUID
 from polyagent.adapters.http.drain import Drain
 from polyagent.adapters.http.reader import Reader
 from polyagent.adapters.http.stream import COME_BACK, MAX_WAITING, PING, Events, frames
-from polyagent.adapters.memory.events import MemoryEvents
+from polyagent.adapters.memory.runs.events import MemoryEvents
 from polyagent.domain.account import Actor
 from polyagent.domain.errors import StoreUnavailable
 from polyagent.domain.event import Event, MessageDelta, RunCompleted

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from dishka import Provider, Scope, provide
 
+from polyagent.adapters.memory.runs.usage import MemoryUsageBook
 from polyagent.adapters.memory.state import State
-from polyagent.adapters.memory.usage import MemoryUsageBook
 from polyagent.domain.account import Actor
 from polyagent.domain.usage import UsageAsk, UsageReport
 from polyagent.ports.models import Models

@@ -10,18 +10,18 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from polyagent.adapters.kinds.registry import KnownKinds
-from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.queue import MemoryQueue
+from polyagent.adapters.memory.runs.journal import MemoryJournal
 from polyagent.adapters.memory.signals import MemorySignals
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
-from polyagent.adapters.memory.task_journal import MemoryTaskBacklog, MemoryTaskJournal
+from polyagent.adapters.memory.tasks.journal import MemoryTaskBacklog, MemoryTaskJournal
 from polyagent.adapters.postgres.engine import open_engine
-from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.adapters.postgres.runs.journal import PostgresJournal
 from polyagent.adapters.postgres.store import PostgresStore
-from polyagent.adapters.postgres.task_journal import PostgresTaskBacklog, PostgresTaskJournal
+from polyagent.adapters.postgres.tasks.journal import PostgresTaskBacklog, PostgresTaskJournal
 from polyagent.adapters.redis.queue.queue import RedisQueue
 from polyagent.adapters.system.clock import SystemClock
 from polyagent.adapters.telemetry.metrics import PrometheusMeter

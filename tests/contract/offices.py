@@ -9,27 +9,27 @@ import asyncpg
 import msgspec
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.answers import MemoryAnswers
-from polyagent.adapters.memory.backlog import MemoryBacklog
 from polyagent.adapters.memory.clock import ManualClock
-from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.queue import MemoryQueue
-from polyagent.adapters.memory.runs import MemoryRuns
+from polyagent.adapters.memory.runs.answers import MemoryAnswers
+from polyagent.adapters.memory.runs.backlog import MemoryBacklog
+from polyagent.adapters.memory.runs.journal import MemoryJournal
+from polyagent.adapters.memory.runs.runs import MemoryRuns
+from polyagent.adapters.memory.runs.usage import MemoryUsageBook
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.memory.upkeep import MemoryUpkeep
-from polyagent.adapters.memory.usage import MemoryUsageBook
-from polyagent.adapters.postgres.answers import PostgresAnswers
-from polyagent.adapters.postgres.backlog import PostgresBacklog
 from polyagent.adapters.postgres.engine import open_engine
-from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
-from polyagent.adapters.postgres.rows import events_of
-from polyagent.adapters.postgres.runs import PostgresRuns
+from polyagent.adapters.postgres.runs.answers import PostgresAnswers
+from polyagent.adapters.postgres.runs.backlog import PostgresBacklog
+from polyagent.adapters.postgres.runs.journal import PostgresJournal
+from polyagent.adapters.postgres.runs.rows import events_of
+from polyagent.adapters.postgres.runs.runs import PostgresRuns
+from polyagent.adapters.postgres.runs.usage import PostgresUsageBook
 from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.adapters.postgres.upkeep import PostgresUpkeep
-from polyagent.adapters.postgres.usage import PostgresUsageBook
 from polyagent.domain.account import Account, Actor, User
 from polyagent.domain.agent import Agent
 from polyagent.domain.event import Event

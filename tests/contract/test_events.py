@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from polyagent.adapters.memory import events as memory
 from polyagent.adapters.memory.clock import ManualClock
-from polyagent.adapters.memory.events import MemoryEvents
+from polyagent.adapters.memory.runs import events as memory
+from polyagent.adapters.memory.runs.events import MemoryEvents
 from polyagent.domain.event import EPOCH, Event, EventBody, MessageDelta, RunCancelled
 from polyagent.domain.ids import new_id
 from polyagent.ports.events import Feed

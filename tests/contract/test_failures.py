@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from polyagent.adapters.memory.access.failures import MemoryLoginFailures
 from polyagent.adapters.memory.clock import ManualClock
-from polyagent.adapters.memory.failures import MemoryLoginFailures
 from polyagent.adapters.redis.client import redis_client
 from polyagent.adapters.redis.failures import RedisLoginFailures
 from polyagent.domain.ids import new_id

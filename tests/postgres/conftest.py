@@ -7,7 +7,7 @@ import pytest
 from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.pool import Pool, open_pool
-from polyagent.adapters.postgres.runs import PostgresRuns
+from polyagent.adapters.postgres.runs.runs import PostgresRuns
 from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.adapters.system.clock import SystemClock
 from polyagent.settings import Database

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from polyagent.adapters.postgres.pool import Pool
-from polyagent.adapters.postgres.sql_json import HISTORY_BYTES
+from polyagent.adapters.postgres.runs.sql_json import HISTORY_BYTES
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import NewAgent
 from polyagent.domain.chat import Message

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from polyagent.adapters.postgres import sql_runs as sql
 from polyagent.adapters.postgres.pool import Pool
+from polyagent.adapters.postgres.runs import sql_runs as sql
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
 from tests.contract.tenant import Tenant, read_all

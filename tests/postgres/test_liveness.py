@@ -7,9 +7,9 @@ import pytest
 
 from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.queue import MemoryQueue
-from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.adapters.postgres.runs.journal import PostgresJournal
 from polyagent.domain.errors import StoreUnavailable
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import Work

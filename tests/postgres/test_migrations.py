@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from polyagent.adapters.postgres import migrate
-from polyagent.adapters.postgres.account_tables import AuditRow
+from polyagent.adapters.postgres.access.tables import AuditRow
 from polyagent.adapters.postgres.pool import connect_args
-from polyagent.adapters.postgres.schedule_table import ScheduleRow
-from polyagent.adapters.postgres.task_tables import TaskRow
-from polyagent.adapters.postgres.usage_table import UsageRow
+from polyagent.adapters.postgres.runs.usage_table import UsageRow
+from polyagent.adapters.postgres.tasks.schedule_table import ScheduleRow
+from polyagent.adapters.postgres.tasks.tables import TaskRow
 from polyagent.domain.account import DEFAULT_WORKSPACE
 from polyagent.domain.errors import MigrationImpossible
 from polyagent.settings import Database

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis as RedisClient
 
-from polyagent.adapters.memory.events import MemoryEvents
+from polyagent.adapters.memory.runs.events import MemoryEvents
 from polyagent.adapters.redis.client import redis_client
 from polyagent.adapters.redis.live.events import RedisEvents
 from polyagent.adapters.redis.live.log import EVENT_BYTES, key_of, read

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from polyagent.adapters.cli.product import Container
+from polyagent.adapters.memory.access.failures import MemoryLoginFailures
+from polyagent.adapters.memory.access.standing import MemoryStanding
 from polyagent.adapters.memory.clock import ManualClock
-from polyagent.adapters.memory.failures import MemoryLoginFailures
-from polyagent.adapters.memory.standing import MemoryStanding
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.vault.passwords import Argon2Passwords

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from polyagent.adapters.memory.answers import MemoryAnswers
 from polyagent.adapters.memory.clock import ManualClock
+from polyagent.adapters.memory.runs.answers import MemoryAnswers
 from polyagent.adapters.memory.state import State
 from polyagent.domain.account import DEFAULT_WORKSPACE, Actor
 from polyagent.domain.answer import HELD_S, LIFETIME_S, KeptAnswer

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
-from polyagent.adapters.memory.journal import MemoryJournal
+from polyagent.adapters.memory.runs.journal import MemoryJournal
 from polyagent.domain.chat import Ask
 from polyagent.domain.errors import StoreUnavailable
 from polyagent.domain.run import Beat

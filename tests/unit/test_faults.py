@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 import polyagent.ports
-from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.models import ScriptedModels, said
+from polyagent.adapters.memory.runs.journal import MemoryJournal
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.domain.account import Actor

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.events import MemoryEvents
-from polyagent.adapters.memory.runs import MemoryRuns
+from polyagent.adapters.memory.runs.events import MemoryEvents
+from polyagent.adapters.memory.runs.runs import MemoryRuns
 from polyagent.adapters.memory.state import RunRow, State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.domain.account import DEFAULT_WORKSPACE, Actor

@@ -6,8 +6,8 @@ from collections.abc import Awaitable
 
 import pytest
 
+from polyagent.adapters.memory.access.failures import MemoryLoginFailures
 from polyagent.adapters.memory.clock import ManualClock
-from polyagent.adapters.memory.failures import MemoryLoginFailures
 from polyagent.domain.audit import CLIENT
 from polyagent.domain.errors import BadCredentials, Invalid, Limited, PasswordCommon
 from polyagent.domain.names import fit_email, fit_username, same_name

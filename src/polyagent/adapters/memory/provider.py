@@ -2,22 +2,22 @@
 
 from dishka import Provider, Scope, provide
 
-from polyagent.adapters.memory.answers import MemoryAnswers
-from polyagent.adapters.memory.backlog import MemoryBacklog
+from polyagent.adapters.memory.access.failures import MemoryLoginFailures
+from polyagent.adapters.memory.access.standing import MemoryStanding
 from polyagent.adapters.memory.clock import ManualClock
-from polyagent.adapters.memory.events import MemoryEvents
-from polyagent.adapters.memory.failures import MemoryLoginFailures
-from polyagent.adapters.memory.journal import MemoryJournal
 from polyagent.adapters.memory.limits import MemoryPlaces, MemoryRates
-from polyagent.adapters.memory.runs import MemoryRuns
+from polyagent.adapters.memory.runs.answers import MemoryAnswers
+from polyagent.adapters.memory.runs.backlog import MemoryBacklog
+from polyagent.adapters.memory.runs.events import MemoryEvents
+from polyagent.adapters.memory.runs.journal import MemoryJournal
+from polyagent.adapters.memory.runs.runs import MemoryRuns
+from polyagent.adapters.memory.runs.usage import MemoryUsageBook
 from polyagent.adapters.memory.signals import MemorySignals
-from polyagent.adapters.memory.standing import MemoryStanding
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
-from polyagent.adapters.memory.task_journal import MemoryTaskBacklog, MemoryTaskJournal
+from polyagent.adapters.memory.tasks.journal import MemoryTaskBacklog, MemoryTaskJournal
 from polyagent.adapters.memory.tickets import MemoryTickets
 from polyagent.adapters.memory.upkeep import MemoryUpkeep
-from polyagent.adapters.memory.usage import MemoryUsageBook
 from polyagent.domain.caps import Caps
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock

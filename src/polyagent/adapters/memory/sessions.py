@@ -6,11 +6,11 @@ from uuid import UUID
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.ledger import Ledger
-from polyagent.adapters.memory.outbox import Outbox
 from polyagent.adapters.memory.page import paged
+from polyagent.adapters.memory.runs.ledger import Ledger
 from polyagent.adapters.memory.state import MessageRow, RunRow, State
 from polyagent.adapters.memory.task_rows import TaskRow
+from polyagent.adapters.memory.tasks.outbox import Outbox
 from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import merge

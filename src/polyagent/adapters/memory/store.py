@@ -6,19 +6,19 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from polyagent.adapters.memory.accounts import MemoryAccounts
+from polyagent.adapters.memory.access.accounts import MemoryAccounts
+from polyagent.adapters.memory.access.api_keys import MemoryApiKeys
+from polyagent.adapters.memory.access.audit import MemoryAuditLog
+from polyagent.adapters.memory.access.families import MemoryFamilies
+from polyagent.adapters.memory.access.identities import MemoryIdentities
 from polyagent.adapters.memory.agents import MemoryAgents
-from polyagent.adapters.memory.api_keys import MemoryApiKeys
-from polyagent.adapters.memory.audit import MemoryAuditLog
-from polyagent.adapters.memory.families import MemoryFamilies
-from polyagent.adapters.memory.identities import MemoryIdentities
-from polyagent.adapters.memory.schedules import MemorySchedules
 from polyagent.adapters.memory.sessions import MemorySessions
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow
-from polyagent.adapters.memory.tasks import MemoryTasks
+from polyagent.adapters.memory.tasks.schedules import MemorySchedules
+from polyagent.adapters.memory.tasks.tasks import MemoryTasks
+from polyagent.adapters.memory.tasks.webhooks import MemoryWebhooks
 from polyagent.adapters.memory.undo import Undo
-from polyagent.adapters.memory.webhooks import MemoryWebhooks
 from polyagent.domain.account import Actor
 from polyagent.ports.clock import Clock
 from polyagent.ports.store import (

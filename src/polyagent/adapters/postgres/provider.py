@@ -7,19 +7,19 @@ from contextlib import suppress
 from dishka import Provider, Scope, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from polyagent.adapters.postgres.answers import PostgresAnswers
-from polyagent.adapters.postgres.backlog import PostgresBacklog
+from polyagent.adapters.postgres.access.standing import PostgresStanding
 from polyagent.adapters.postgres.engine import open_engine
-from polyagent.adapters.postgres.journal import PostgresJournal
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.probe import PostgresProbe
-from polyagent.adapters.postgres.runs import PostgresRuns
-from polyagent.adapters.postgres.standing import PostgresStanding
+from polyagent.adapters.postgres.runs.answers import PostgresAnswers
+from polyagent.adapters.postgres.runs.backlog import PostgresBacklog
+from polyagent.adapters.postgres.runs.journal import PostgresJournal
+from polyagent.adapters.postgres.runs.runs import PostgresRuns
+from polyagent.adapters.postgres.runs.usage import PostgresUsageBook
 from polyagent.adapters.postgres.store import PostgresStore
-from polyagent.adapters.postgres.task_journal import PostgresTaskBacklog, PostgresTaskJournal
+from polyagent.adapters.postgres.tasks.journal import PostgresTaskBacklog, PostgresTaskJournal
 from polyagent.adapters.postgres.upkeep import PostgresUpkeep
-from polyagent.adapters.postgres.usage import PostgresUsageBook
 from polyagent.domain.caps import Caps
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock

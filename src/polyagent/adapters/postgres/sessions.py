@@ -12,9 +12,9 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import aliased
 
 from polyagent.adapters.postgres.page import by_id, by_number, page_of
-from polyagent.adapters.postgres.rows import messages_of
-from polyagent.adapters.postgres.sql_endings import ENDINGS
-from polyagent.adapters.postgres.sql_json import MESSAGE
+from polyagent.adapters.postgres.runs.rows import messages_of
+from polyagent.adapters.postgres.runs.sql_endings import ENDINGS
+from polyagent.adapters.postgres.runs.sql_json import MESSAGE
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.adapters.postgres.tables import MessageRow, RunRow
 from polyagent.adapters.postgres.tables import SessionRow as S

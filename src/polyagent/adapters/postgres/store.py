@@ -5,18 +5,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from polyagent.adapters.postgres.accounts import PostgresAccounts
+from polyagent.adapters.postgres.access.accounts import PostgresAccounts
+from polyagent.adapters.postgres.access.api_keys import PostgresApiKeys
+from polyagent.adapters.postgres.access.audit import PostgresAuditLog
+from polyagent.adapters.postgres.access.families import PostgresFamilies
+from polyagent.adapters.postgres.access.identities import PostgresIdentities
 from polyagent.adapters.postgres.agents import PostgresAgents
-from polyagent.adapters.postgres.api_keys import PostgresApiKeys
-from polyagent.adapters.postgres.audit import PostgresAuditLog
 from polyagent.adapters.postgres.errors import translated
-from polyagent.adapters.postgres.families import PostgresFamilies
-from polyagent.adapters.postgres.identities import PostgresIdentities
-from polyagent.adapters.postgres.schedules import PostgresSchedules
 from polyagent.adapters.postgres.sessions import PostgresSessions
 from polyagent.adapters.postgres.statements import Statements
-from polyagent.adapters.postgres.tasks import PostgresTasks
-from polyagent.adapters.postgres.webhooks import PostgresWebhooks
+from polyagent.adapters.postgres.tasks.schedules import PostgresSchedules
+from polyagent.adapters.postgres.tasks.tasks import PostgresTasks
+from polyagent.adapters.postgres.tasks.webhooks import PostgresWebhooks
 from polyagent.domain.account import Actor
 from polyagent.domain.queue import Entry
 from polyagent.ports.queue import Queue

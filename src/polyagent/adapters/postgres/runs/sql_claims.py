@@ -1,7 +1,7 @@
 """Statements that give runs to a worker. The order of locks is told in sql_runs.py."""
 
-from polyagent.adapters.postgres.sql_endings import ENDINGS
-from polyagent.adapters.postgres.sql_json import SPEC_KEPT
+from polyagent.adapters.postgres.runs.sql_endings import ENDINGS
+from polyagent.adapters.postgres.runs.sql_json import SPEC_KEPT
 from polyagent.adapters.postgres.sql_liveness import is_dead
 
 # 4 how many, 5 run or NULL, 6 whether dead owners count, 7 after how many seconds a beat is stale

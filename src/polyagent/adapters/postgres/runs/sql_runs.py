@@ -5,8 +5,15 @@ deletions of one session then wait for each other and never deadlock. An UPDATE 
 part of its statement wrote only in FROM: its other subqueries are run again when a row had changed.
 """
 
-from polyagent.adapters.postgres.sql_endings import ENDINGS
-from polyagent.adapters.postgres.sql_json import EVENT, RUN, SPEC_KEPT, history, summary, uncovered
+from polyagent.adapters.postgres.runs.sql_endings import ENDINGS
+from polyagent.adapters.postgres.runs.sql_json import (
+    EVENT,
+    RUN,
+    SPEC_KEPT,
+    history,
+    summary,
+    uncovered,
+)
 
 _OF_SESSION = "session_id = (SELECT id FROM s)"
 

@@ -9,11 +9,11 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 from msgspec.structs import replace
 
-from polyagent.adapters.postgres import sql_task_journal as sql
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.liveness import STALE_S
 from polyagent.adapters.postgres.pool import Pool, json_text
-from polyagent.adapters.postgres.rows import entry_of
+from polyagent.adapters.postgres.runs.rows import entry_of
+from polyagent.adapters.postgres.tasks import sql_journal as sql
 from polyagent.domain.account import Actor
 from polyagent.domain.caps import Caps
 from polyagent.domain.queue import HELD_S, Entry

@@ -6,13 +6,13 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from polyagent.adapters.postgres import sql_claims
-from polyagent.adapters.postgres import sql_journal as sql
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.liveness import STALE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool
-from polyagent.adapters.postgres.rows import entry_of
-from polyagent.adapters.postgres.works import read_works
+from polyagent.adapters.postgres.runs import sql_claims
+from polyagent.adapters.postgres.runs import sql_journal as sql
+from polyagent.adapters.postgres.runs.rows import entry_of
+from polyagent.adapters.postgres.runs.works import read_works
 from polyagent.domain.errors import Cancelled, Fenced, ToolInDoubt
 from polyagent.domain.event import Event
 from polyagent.domain.run import MAX_STALLS, POISONED, Beat, Lease, StepRecord, Work

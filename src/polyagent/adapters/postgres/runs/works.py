@@ -8,8 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from polyagent.adapters.postgres.pool import Pool, json_text
-from polyagent.adapters.postgres.rows import entry_of, work_of
-from polyagent.adapters.postgres.sql_journal import FAIL, WORK
+from polyagent.adapters.postgres.runs.rows import entry_of, work_of
+from polyagent.adapters.postgres.runs.sql_journal import FAIL, WORK
 from polyagent.domain.run import UNREADABLE, Work
 from polyagent.ports.queue import Queue
 

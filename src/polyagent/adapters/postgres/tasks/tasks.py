@@ -9,10 +9,10 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import RowMapping, text
 
-from polyagent.adapters.postgres import sql_tasks as sql
 from polyagent.adapters.postgres.page import page_of
-from polyagent.adapters.postgres.rows import entry_of
+from polyagent.adapters.postgres.runs.rows import entry_of
 from polyagent.adapters.postgres.statements import Statements
+from polyagent.adapters.postgres.tasks import sql_tasks as sql
 from polyagent.domain.account import Actor
 from polyagent.domain.errors import Conflict, NotFound, TaskFinished, TooManyOpen
 from polyagent.domain.page import Page, PageAsk, key_of

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, exists, func, insert, select, update
 
-from polyagent.adapters.postgres.account_tables import TokenFamilyRow as F
+from polyagent.adapters.postgres.access.tables import TokenFamilyRow as F
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.adapters.postgres.tables import UserRow as U
 from polyagent.domain.account import Actor

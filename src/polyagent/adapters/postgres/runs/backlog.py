@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
-from polyagent.adapters.postgres.rows import entries_of
-from polyagent.adapters.postgres.sql_claims import BACKLOG, DEPTH
+from polyagent.adapters.postgres.runs.rows import entries_of
+from polyagent.adapters.postgres.runs.sql_claims import BACKLOG, DEPTH
 from polyagent.domain.queue import Entry
 
 

@@ -10,9 +10,9 @@ from msgspec.structs import asdict
 from sqlalchemy import RowMapping, and_, delete, func, insert, or_, select, text, true, update
 
 from polyagent.adapters.postgres.page import by_id, page_of
-from polyagent.adapters.postgres.schedule_table import ScheduleRow as S
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.adapters.postgres.tables import UserRow as U
+from polyagent.adapters.postgres.tasks.schedule_table import ScheduleRow as S
 from polyagent.domain.account import Actor
 from polyagent.domain.errors import NotFound, PreconditionFailed
 from polyagent.domain.page import Page, PageAsk

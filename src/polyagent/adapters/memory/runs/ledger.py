@@ -7,8 +7,8 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.outbox import Outbox
 from polyagent.adapters.memory.state import CallRow, MessageRow, RunRow, State, UsageRow
+from polyagent.adapters.memory.tasks.outbox import Outbox
 from polyagent.domain.chat import Message, Session, text_of
 from polyagent.domain.event import EPOCH, Event, EventBody, ToolCompleted, UsageReported
 from polyagent.domain.run import Lease, Run, Work

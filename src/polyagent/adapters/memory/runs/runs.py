@@ -6,8 +6,8 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.ledger import Ledger
 from polyagent.adapters.memory.page import paged
+from polyagent.adapters.memory.runs.ledger import Ledger
 from polyagent.adapters.memory.state import KeyName, KeyRow, RunRow, State
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent, AgentType

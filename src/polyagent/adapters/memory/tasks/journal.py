@@ -7,10 +7,10 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.outbox import Outbox
 from polyagent.adapters.memory.queue import EARLY_S
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow
+from polyagent.adapters.memory.tasks.outbox import Outbox
 from polyagent.domain.account import Actor
 from polyagent.domain.caps import Caps
 from polyagent.domain.queue import Entry

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 
-from polyagent.adapters.postgres.account_tables import IdentityRow as R
+from polyagent.adapters.postgres.access.tables import IdentityRow as R
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.domain.account import Actor
 

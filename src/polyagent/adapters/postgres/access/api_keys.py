@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import RowMapping, delete, insert, select
 
-from polyagent.adapters.postgres.account_tables import ApiKeyRow as K
+from polyagent.adapters.postgres.access.tables import ApiKeyRow as K
 from polyagent.adapters.postgres.page import by_id, page_of
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.domain.account import Actor

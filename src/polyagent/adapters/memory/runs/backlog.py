@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from polyagent.adapters.memory.runs import UNFINISHED
+from polyagent.adapters.memory.runs.runs import UNFINISHED
 from polyagent.adapters.memory.state import State
 from polyagent.domain.queue import Entry
 

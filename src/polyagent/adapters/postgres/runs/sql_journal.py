@@ -1,7 +1,7 @@
 """Statements of those who execute runs: `PostgresJournal`. The order of locks is told in sql_runs.py."""
 
-from polyagent.adapters.postgres.sql_endings import ENDINGS
-from polyagent.adapters.postgres.sql_json import (
+from polyagent.adapters.postgres.runs.sql_endings import ENDINGS
+from polyagent.adapters.postgres.runs.sql_json import (
     EVENT,
     MESSAGES,
     RUN,

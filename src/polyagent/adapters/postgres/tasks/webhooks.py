@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, case, delete, func, insert, select, text, upd
 
 from polyagent.adapters.postgres.page import by_id, page_of
 from polyagent.adapters.postgres.statements import Statements
-from polyagent.adapters.postgres.webhook_table import WebhookRow as W
+from polyagent.adapters.postgres.tasks.webhook_table import WebhookRow as W
 from polyagent.domain.account import Actor
 from polyagent.domain.errors import NotFound, TooManyOpen
 from polyagent.domain.page import Page, PageAsk

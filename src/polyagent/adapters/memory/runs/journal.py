@@ -8,9 +8,9 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.ledger import Ledger
-from polyagent.adapters.memory.outbox import Outbox
+from polyagent.adapters.memory.runs.ledger import Ledger
 from polyagent.adapters.memory.state import CallRow, RunRow, State
+from polyagent.adapters.memory.tasks.outbox import Outbox
 from polyagent.domain.errors import Cancelled, Fenced, ToolInDoubt
 from polyagent.domain.event import EPOCH, Event, EventBody, RunFailed, RunResumed, RunStarted
 from polyagent.domain.run import FINAL, MAX_STALLS, POISONED, Beat, Lease, Run, StepRecord, Work

@@ -6,12 +6,12 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from polyagent.adapters.postgres import sql_runs as sql
-from polyagent.adapters.postgres.admission import is_fresh, run_as_told, work_on
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.page import page_of
 from polyagent.adapters.postgres.pool import Pool
-from polyagent.adapters.postgres.rows import (
+from polyagent.adapters.postgres.runs import sql_runs as sql
+from polyagent.adapters.postgres.runs.admission import is_fresh, run_as_told, work_on
+from polyagent.adapters.postgres.runs.rows import (
     agent_of,
     entry_of,
     events_of,
@@ -20,7 +20,7 @@ from polyagent.adapters.postgres.rows import (
     session_of,
     summary_of,
 )
-from polyagent.adapters.postgres.works import read_works
+from polyagent.adapters.postgres.runs.works import read_works
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import AgentType
 from polyagent.domain.chat import no_agent

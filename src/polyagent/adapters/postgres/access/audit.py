@@ -3,7 +3,7 @@
 import msgspec
 from sqlalchemy import RowMapping, insert, select
 
-from polyagent.adapters.postgres.account_tables import AuditRow as A
+from polyagent.adapters.postgres.access.tables import AuditRow as A
 from polyagent.adapters.postgres.page import by_id, page_of
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.domain.account import Actor

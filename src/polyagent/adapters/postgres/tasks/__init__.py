@@ -1,0 +1,1 @@
+"""What is done later, in PostgreSQL: tasks, and the schedules and webhooks that make them."""
