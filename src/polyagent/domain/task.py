@@ -134,7 +134,7 @@ class TaskToQueue(msgspec.Struct, frozen=True, kw_only=True):
     """A task as it is enqueued, with everything decided. `due_at` None: at once.
 
     There is one task for a schedule and `fire_at`, an instant of it.
-    `webhook_id` makes it a delivery to that webhook.
+    `webhook_id` makes it a delivery to that webhook. `traceparent` is the trace of who asked for it.
     """
 
     id: UUID

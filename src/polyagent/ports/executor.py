@@ -31,7 +31,7 @@ class Executor(Protocol):
         """
 
     def traceparent(self) -> str | None:
-        """Return the trace that the caller is part of, for whoever executes its run, if it is part of one.
+        """Return the trace that the caller is part of, for whoever does its run or task, if it is part of one.
 
         https://www.w3.org/TR/trace-context/#traceparent-header
         """

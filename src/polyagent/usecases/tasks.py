@@ -18,6 +18,7 @@ from polyagent.domain.task import (
     TaskToQueue,
 )
 from polyagent.ports.clock import Clock
+from polyagent.ports.executor import Executor
 from polyagent.ports.kinds import Kind, Kinds
 from polyagent.ports.signals import Signals
 from polyagent.ports.store import Store, Transaction
@@ -33,6 +34,7 @@ class ManageTasks:
         clock: Clock,
         signals: Signals,
         audit: Audit,
+        executor: Executor,
         defaults: TaskDefaults,
     ) -> None:
         self._store = store
@@ -40,6 +42,7 @@ class ManageTasks:
         self._clock = clock
         self._signals = signals
         self._audit = audit
+        self._executor = executor
         self._defaults = defaults
 
     async def create(self, actor: Actor, new: NewTask) -> tuple[Task, bool]:
@@ -61,6 +64,7 @@ class ManageTasks:
             to_queue(new, actor.user_id, kind, self._defaults),
             due_at=new.due_at(self._clock.now()) if is_later else None,
             unique_key=new.unique_key,
+            traceparent=self._executor.traceparent(),
         )
 
     async def get(self, actor: Actor, task_id: UUID) -> Task:

@@ -1,4 +1,4 @@
-"""The span of one execution of a run, in the trace of the request that the run came with."""
+"""The spans of one execution of a run and of one attempt at a task, in the trace of who asked for it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +7,16 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from polyagent.domain.conventions import AGENT_ID, CONVERSATION_ID, OPERATION, RUN_ID
+from polyagent.domain.conventions import (
+    AGENT_ID,
+    CONVERSATION_ID,
+    OPERATION,
+    RUN_ID,
+    TASK_ID,
+    TASK_KIND,
+)
 from polyagent.domain.run import Work
+from polyagent.domain.task import TaskWork
 
 _HEADER = "traceparent"
 
@@ -25,7 +33,8 @@ def traceparent() -> str | None:
 @contextmanager
 def run_span(work: Work) -> Iterator[None]:
     run = work.run
-    with _tracer.start_as_current_span("invoke_agent", context=_context(work)) as span:
+    context = _context(work.spec.traceparent)
+    with _tracer.start_as_current_span("invoke_agent", context=context) as span:
         if span.is_recording():
             about = {OPERATION: "invoke_agent", RUN_ID: str(run.id), AGENT_ID: str(run.agent_id)}
             span.set_attributes(about)
@@ -34,9 +43,17 @@ def run_span(work: Work) -> Iterator[None]:
         yield
 
 
-def _context(work: Work) -> Context | None:
+@contextmanager
+def task_span(work: TaskWork) -> Iterator[None]:
+    context = _context(work.traceparent)
+    with _tracer.start_as_current_span(f"task {work.kind}", context=context) as span:
+        if span.is_recording():
+            span.set_attributes({TASK_ID: str(work.id), TASK_KIND: work.kind})
+        yield
+
+
+def _context(asked: str | None) -> Context | None:
     """Return where its request's trace goes on; None where that is the current one."""
-    asked = work.spec.traceparent
     return (
         None if asked is None or asked == traceparent() else _propagator.extract({_HEADER: asked})
     )

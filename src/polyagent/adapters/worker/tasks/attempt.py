@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 import structlog
-from opentelemetry import trace
 
-from polyagent.domain.conventions import TASK_ID, TASK_KIND
+from polyagent.adapters.worker.tracing import task_span
 from polyagent.domain.errors import PolyAgentError, TaskFailed, TaskGivenUp
 from polyagent.domain.task import Ended, TaskError, TaskWork, handed_back
 from polyagent.domain.text import clean_json
@@ -24,8 +23,6 @@ MAX_DETAIL = 1000
 
 Why = Literal["timeout", "cancelled", "stopping", "fenced"]
 RetryDelay = Callable[[TaskWork, BaseException], float]
-
-_tracer = trace.get_tracer("polyagent.tasks")
 
 log = structlog.get_logger("polyagent.tasks")
 
@@ -80,10 +77,7 @@ class Attempt:
             self._task.cancel()
 
     async def _result(self) -> Any:
-        with _tracer.start_as_current_span(f"task {self.work.kind}") as span:
-            if span.is_recording():
-                about = {TASK_ID: str(self.work.id), TASK_KIND: self.work.kind}
-                span.set_attributes(about)
+        with task_span(self.work):
             try:
                 return _plain(await self._kind(self.work, self))
             except (SystemExit, KeyboardInterrupt) as error:
