@@ -8,6 +8,7 @@ from dishka import AsyncContainer
 
 from polyagent.domain.account import Actor
 from polyagent.domain.ids import new_id
+from polyagent.domain.page import PageAsk
 from polyagent.domain.task import Task, TaskError, TaskToQueue, TaskWork
 from polyagent.ports.journal import Journal
 from polyagent.ports.tasks import TaskJournal
@@ -103,3 +104,25 @@ async def test_a_deleted_users_tasks_end(desk: Hooks) -> None:
     assert other.id not in beat.cancelled_tasks
     assert (gone.status, gone.error and gone.error.code) == ("cancelled", "owner_gone")
     assert await desk.told(desk.tenant.system, webhook) == []
+
+
+async def test_a_page_of_large_tasks_is_cut_and_the_next_goes_on(desk: Hooks) -> None:
+    ann = await desk.tenant.joins("ann")
+    asked = [
+        TaskToQueue(id=new_id(), user_id=ann.user_id, kind="note", payload={"a": "x" * 1_000_000})
+        for _ in range(7)
+    ]
+    small = TaskToQueue(id=new_id(), user_id=ann.user_id, kind="note", payload={})
+    async with desk.tenant.store.begin(ann) as tx:
+        await tx.tasks.add([*asked, small])
+        pages = [await tx.tasks.list(PageAsk(limit=100, order="asc"))]
+        while cursor := pages[-1].next_cursor:
+            pages.append(await tx.tasks.list(PageAsk(limit=100, order="asc", cursor=cursor)))
+        last = await tx.tasks.list(PageAsk(limit=1, order="desc"))
+
+    assert [task.id for page in pages for task in page.items] == [
+        *(each.id for each in asked),
+        small.id,
+    ]
+    assert [task.id for task in last.items] == [small.id]
+    assert max(len(page.items) for page in pages) <= 5

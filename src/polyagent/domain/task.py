@@ -21,7 +21,8 @@ DelayS = Annotated[float, msgspec.Meta(ge=0, le=315_360_000)]
 TimeoutS = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Attempts = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
-MAX_ERROR = 1000
+PAGE_BYTES = 4 * 1024 * 1024
+"""As many bytes of payloads and results fill a page of tasks."""
 QUEUE_FULL = "You have as many tasks waiting as a user may: let some of them end first."
 QUEUE_FULL_S = 5.0
 

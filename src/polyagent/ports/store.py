@@ -206,7 +206,8 @@ class Tasks(Protocol):
         kind: str | None = None,
         end_user: str | None = None,
         webhook_id: UUID | None = None,
-    ) -> Page[Task]: ...
+    ) -> Page[Task]:
+        """A page may have fewer than asked for though more follow: some megabytes of tasks fill it."""
 
     async def cancel(self, task_id: UUID) -> Task:
         """Cancel a task that waits; ask for that of one that runs. A cancelled one is returned as it is.

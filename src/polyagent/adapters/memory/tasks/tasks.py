@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from msgspec.structs import replace
 
 from polyagent.adapters.memory.page import paged
@@ -14,9 +15,10 @@ from polyagent.adapters.memory.tasks.outbox import Outbox
 from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Actor
 from polyagent.domain.errors import Conflict, NotFound, TaskFinished, TooManyOpen
-from polyagent.domain.page import Page, PageAsk
+from polyagent.domain.page import Page, PageAsk, cursor_of
 from polyagent.domain.task import (
     CANCELLED,
+    PAGE_BYTES,
     QUEUE_FULL,
     QUEUE_FULL_S,
     Task,
@@ -106,7 +108,7 @@ class MemoryTasks:
             and end_user in (None, row.asked.end_user)
             and webhook_id in (None, row.asked.webhook_id)
         )
-        return paged(found, page, lambda task: task.id.int)
+        return _cut(paged(found, page, lambda task: task.id.int))
 
     async def cancel(self, task_id: UUID) -> Task:
         row, now = self._row(task_id), self._clock.now()
@@ -172,6 +174,16 @@ class MemoryTasks:
             is_ours = row.workspace_id == self._actor.workspace_id
             if is_ours and (self._actor.is_admin or row.asked.user_id == self._actor.user_id):
                 yield row
+
+
+def _cut(page: Page[Task]) -> Page[Task]:
+    """Return as much of a page as `PAGE_BYTES` hold, and at least one."""
+    size = 0
+    for n, task in enumerate(page.items, 1):
+        size += len(msgspec.json.encode((task.payload, task.result)))
+        if size >= PAGE_BYTES and n < len(page.items):
+            return Page(items=page.items[:n], next_cursor=cursor_of(task.id))
+    return page
 
 
 def _stats(kind: str, status: TaskStatus, rows: Sequence[TaskRow]) -> TaskStats:

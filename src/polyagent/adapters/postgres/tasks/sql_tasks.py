@@ -1,5 +1,7 @@
 """Statements of tasks as those who ask for them see them; named parameters, for SQLAlchemy's `text`."""
 
+from polyagent.domain.task import PAGE_BYTES
+
 STATUS = """CASE
         WHEN t.status = 'parked' THEN 'queued'
         WHEN t.status = 'queued' AND t.due_at > now() THEN
@@ -27,7 +29,7 @@ TASK = f"""json_build_object(
     'next_attempt_at', CASE WHEN t.status IN ('queued', 'parked') THEN t.due_at END,
     'webhook_id', t.webhook_id, 'metadata', t.metadata, 'created_at', t.created_at,
     'finished_at', t.finished_at
-)::text AS task"""  # noqa: S608  # pieces of our own
+)::text"""  # noqa: S608  # pieces of our own
 
 # its place in the queue, for when the transaction is committed
 ENTRY = """queue_entry(t.id, t.priority, t.user_id, t.end_user)::text AS entry,
@@ -64,30 +66,49 @@ FROM t LEFT JOIN users u ON u.id = t.user_id
 WAITING = "SELECT tasks_waiting_of(:user_id) AS count"
 
 LIVE_UNDER = f"""
-SELECT {TASK} FROM tasks t
+SELECT {TASK} AS task FROM tasks t
 WHERE t.workspace_id = :workspace_id AND t.user_id = :user_id
     AND coalesce(t.end_user, '') = coalesce(CAST(:end_user AS text), '')
     AND t.unique_key = :unique_key AND t.status IN ('queued', 'parked', 'running')
 UNION ALL
-SELECT {TASK} FROM tasks t
+SELECT {TASK} AS task FROM tasks t
 WHERE t.schedule_id = :schedule_id AND t.fire_at = :fire_at
 """  # noqa: S608  # pieces of our own, values are bound
 
 VISIBLE = "t.workspace_id = :workspace_id AND (:is_admin OR t.user_id = :user_id)"
 
-GET = f"SELECT {TASK} FROM tasks t WHERE {VISIBLE} AND t.id = :id"  # noqa: S608
+GET = f"SELECT {TASK} AS task FROM tasks t WHERE {VISIBLE} AND t.id = :id"  # noqa: S608
 
+
+# What is small on disk is not written out to be measured.
+_SIZE = """CASE
+        WHEN pg_column_size(payload) + coalesce(pg_column_size(result), 0) < 2000 THEN 2000
+        ELSE octet_length(payload::text) + coalesce(octet_length(result::text), 0)
+    END"""
+
+# A page of a hundred tasks with a megabyte each is more than a process should hold: there is no `task`
+# in the rows behind those that fill it.
 _LIST = f"""
-SELECT t.id, {TASK} FROM tasks t
-WHERE {VISIBLE}
-    AND (CAST(:status AS text) IS NULL OR {STATUS} = :status)
-    AND (CAST(:kind AS text) IS NULL OR t.kind = :kind)
-    AND (CAST(:end_user AS text) IS NULL OR t.end_user = :end_user)
-    AND (CAST(:webhook_id AS uuid) IS NULL OR t.webhook_id = :webhook_id)
-    AND (CAST(:behind AS uuid) IS NULL OR t.id %s :behind)
-ORDER BY t.id %s LIMIT :limit
+WITH t AS (
+    SELECT t.* FROM tasks t
+    WHERE {VISIBLE}
+        AND (CAST(:status AS text) IS NULL OR {STATUS} = :status)
+        AND (CAST(:kind AS text) IS NULL OR t.kind = :kind)
+        AND (CAST(:end_user AS text) IS NULL OR t.end_user = :end_user)
+        AND (CAST(:webhook_id AS uuid) IS NULL OR t.webhook_id = :webhook_id)
+        AND (CAST(:behind AS uuid) IS NULL OR t.id {{beyond}} :behind)
+    ORDER BY t.id {{way}} LIMIT :limit
+), weighed AS (
+    SELECT id AS of_id, sum({_SIZE}) OVER (ORDER BY id {{way}} ROWS UNBOUNDED PRECEDING) - ({_SIZE})
+        AS bytes_before FROM t
+)
+SELECT t.id, CASE WHEN bytes_before < {PAGE_BYTES} THEN {TASK} END AS task
+FROM t JOIN weighed ON of_id = t.id ORDER BY t.id {{way}}
 """  # noqa: S608  # pieces of our own, values are bound
-LIST = {"desc": _LIST % ("<", "DESC"), "asc": _LIST % (">", "ASC")}
+LIST = {
+    "desc": _LIST.format(beyond="<", way="DESC"),
+    "asc": _LIST.format(beyond=">", way="ASC"),
+}
 
 CANCEL = f"""
 WITH t AS (
@@ -99,7 +120,7 @@ WITH t AS (
     WHERE {VISIBLE} AND t.id = :id AND t.status IN ('queued', 'parked', 'running')
     RETURNING *
 )
-SELECT t.status = 'running' AS is_running, {TASK} FROM t
+SELECT t.status = 'running' AS is_running, {TASK} AS task FROM t
 """  # noqa: S608  # pieces of our own, values are bound
 
 RETRY = f"""

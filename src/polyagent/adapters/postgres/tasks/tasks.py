@@ -121,6 +121,8 @@ class PostgresTasks:
         asked = {"status": status, "kind": kind, "end_user": end_user, "webhook_id": webhook_id}
         which = {**self._rights, **asked, "behind": behind, "limit": page.limit + 1}
         rows = await self._all(sql.LIST[page.order], **which)
+        held = sum(row["task"] is not None for row in rows)
+        page = replace(page, limit=min(page.limit, held))
         return page_of(rows, page, lambda row: row["id"], lambda row: _task_of(row["task"]))
 
     async def cancel(self, task_id: UUID) -> Task:
