@@ -257,6 +257,7 @@ class Limits(Section, frozen=True):
     queued_runs: Count = 100
     queued_tasks: Count = 10_000
     user_webhooks: Count = 20
+    user_schedules: Count = 1000
     address_requests: Count = 1200
     failed_logins: Count = 20
     user_requests: Count = 600

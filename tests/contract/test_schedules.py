@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from polyagent.adapters.kinds.registry import KnownKinds
 from polyagent.domain.account import Actor
 from polyagent.domain.cron import Cron
-from polyagent.domain.errors import NameTaken, NotFound, PreconditionFailed
+from polyagent.domain.errors import NameTaken, NotFound, PreconditionFailed, TooManyOpen
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import PageAsk
 from polyagent.domain.schedule import Firing, NewSchedule, Schedule, made
@@ -20,7 +20,7 @@ from polyagent.domain.task import Task, TaskAsk, TaskDefaults, TaskToQueue
 from polyagent.usecases.fire_schedules import PAGE, FireSchedules
 from tests.contract.tenant import Tenant, read_all
 
-DEFAULTS = TaskDefaults(max_attempts=4, timeout_s=30.0, queued_tasks=1000)
+DEFAULTS = TaskDefaults(max_attempts=4, timeout_s=30.0, queued_tasks=1000, schedules=10)
 NOTE = TaskAsk(kind="note", payload={"text": "hi"}, priority=7, metadata={"a": [1]})
 MINUTE = timedelta(minutes=1)
 OFTEN: Any = {"cron": "* * * * *", "catch_up": "all"}
@@ -386,3 +386,24 @@ def _note(owner: Actor) -> TaskToQueue:
 
 def _fields(ask: NewSchedule) -> dict[str, Any]:
     return {field: getattr(ask, field) for field in NewSchedule.__struct_fields__}
+
+
+async def test_a_user_has_no_more_schedules_than_may_be_however_many_are_made_at_once(
+    tenant: Tenant,
+) -> None:
+    ann, bob = await tenant.joins("ann"), await tenant.joins("bob")
+    schedule = await keeps(tenant, ann, late=None)
+
+    async def adds(owner: Actor, n: int) -> bool:
+        another = replace(schedule, id=new_id(), name=f"{n}", user_id=owner.user_id)
+        try:
+            async with tenant.store.begin(owner) as tx:
+                await tx.schedules.add(another, most=3)
+        except TooManyOpen:
+            return False
+        return True
+
+    added = await asyncio.gather(*(adds(ann, n) for n in range(6)))
+
+    assert added.count(True) == 2
+    assert await adds(bob, 0)

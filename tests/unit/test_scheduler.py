@@ -19,7 +19,7 @@ from polyagent.ports.store import Transaction
 from polyagent.usecases.fire_schedules import FireSchedules
 from tests.virtual import START, LoopClock, run_virtually
 
-DEFAULTS = TaskDefaults(max_attempts=3, timeout_s=60.0, queued_tasks=100_000)
+DEFAULTS = TaskDefaults(max_attempts=3, timeout_s=60.0, queued_tasks=100_000, schedules=10)
 HOUR_S = 3600.0
 
 

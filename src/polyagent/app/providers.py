@@ -152,6 +152,7 @@ class UseCaseProvider(Provider):
             max_attempts=queue.max_attempts,
             timeout_s=queue.timeout_s,
             queued_tasks=limits.queued_tasks,
+            schedules=limits.user_schedules,
         )
 
     @provide

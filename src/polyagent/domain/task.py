@@ -243,8 +243,9 @@ class TaskStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskDefaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator decides for tasks that do not say, and how many of a user may wait."""
+    """What the operator decides for tasks that do not say, how many of a user may wait, and schedules be."""
 
     max_attempts: int
     timeout_s: float
     queued_tasks: int
+    schedules: int

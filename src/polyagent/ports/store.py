@@ -231,8 +231,8 @@ class Schedules(Protocol):
     async def now(self) -> datetime:
         """Return the time by which instants are due: the same throughout a transaction."""
 
-    async def add(self, schedule: Schedule) -> None:
-        """Raises `NameTaken`: names are unique per owner."""
+    async def add(self, schedule: Schedule, *, most: int | None = None) -> None:
+        """Raises `NameTaken`: names are unique per owner; `TooManyOpen` if that would have more than `most`."""
 
     async def get(self, schedule_id: UUID, *, to_change: bool = False) -> Schedule:
         """`to_change`: it does not fire until the transaction ends. Raises `NotFound`."""

@@ -26,7 +26,7 @@ class ManageSchedules:
         self._defaults = defaults
 
     async def create(self, actor: Actor, new: NewSchedule) -> Schedule:
-        """Raises `CronInvalid`, `TimezoneUnknown`, `NameTaken`, and of its task what creating that raises."""
+        """Raises `CronInvalid`, `TimezoneUnknown`, `NameTaken`, `TooManyOpen`, and of its task what creating that raises."""
         actor.require("tasks:write")
         new = new.tidied()
         self._check(actor, new)
@@ -42,7 +42,7 @@ class ManageSchedules:
                 created_at=now,
                 updated_at=now,
             )
-            await tx.schedules.add(schedule)
+            await tx.schedules.add(schedule, most=self._defaults.schedules)
         return schedule.told()
 
     async def get(self, actor: Actor, schedule_id: UUID) -> Schedule:

@@ -18,6 +18,7 @@ from polyagent.domain.errors import (
     NotFound,
     TimezoneUnknown,
     ToolUnknown,
+    TooManyOpen,
 )
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.schedule import NewSchedule, Schedule
@@ -42,7 +43,12 @@ class ScheduleController(Controller):
         """
         return paged(request, await schedules.list(request.user, page))
 
-    @post("/", permission="tasks:write", operation_id="create_schedule", fails=UNKNOWN)
+    @post(
+        "/",
+        permission="tasks:write",
+        operation_id="create_schedule",
+        fails=(*UNKNOWN, TooManyOpen),
+    )
     @inject
     @once
     async def create(
@@ -169,7 +175,7 @@ class ScheduleController(Controller):
         status_code=202,
         permission="tasks:write",
         operation_id="trigger_schedule",
-        fails=(KindUnknown,),
+        fails=(KindUnknown, TooManyOpen),
     )
     @inject
     @once

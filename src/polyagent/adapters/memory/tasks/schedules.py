@@ -10,7 +10,7 @@ from polyagent.adapters.memory.page import paged
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Actor, Role
-from polyagent.domain.errors import NameTaken, NotFound, PreconditionFailed
+from polyagent.domain.errors import NameTaken, NotFound, PreconditionFailed, TooManyOpen
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.schedule import Due, Firing, NewSchedule, Schedule
 from polyagent.ports.clock import Clock
@@ -26,8 +26,11 @@ class MemorySchedules:
     async def now(self) -> datetime:
         return self._clock.now()
 
-    async def add(self, schedule: Schedule) -> None:
+    async def add(self, schedule: Schedule, *, most: int | None = None) -> None:
         self._require_free(schedule)
+        theirs = [s for s in self._state.schedules.values() if s.user_id == schedule.user_id]
+        if most is not None and len(theirs) >= most:
+            raise TooManyOpen(f"A user has at most {most} schedules: delete one first.")
         self._put(schedule)
 
     async def get(self, schedule_id: UUID, *, to_change: bool = False) -> Schedule:
