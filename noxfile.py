@@ -24,6 +24,7 @@ SIDE_BY_SIDE = {
     "contract": TWO,
     "api": TWO,
     "e2e": (*TWO, "--dist", "loadfile"),  # tests of one file share their servers
+    "docs": (*TWO, "--dist", "loadfile"),
 }
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -45,15 +46,26 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "layers", "types", "tests", "coverage", "build"]
 
 
-def sync(session: nox.Session, *groups: str) -> None:
-    """Bring the session's environment to what a fresh clone resolves to."""
+def sync(session: nox.Session, *groups: str, place: Path | None = None) -> None:
+    """Bring the session's environment, or the one at `place`, to what a fresh clone resolves to."""
     session.run_install(
         "uv",
         "sync",
         "--quiet",
         "--no-default-groups",
         *(option for group in groups for option in ("--group", group)),
-        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location},
+        env={"UV_PROJECT_ENVIRONMENT": str(place or session.virtualenv.location)},
+    )
+
+
+def run_as_tests(session: nox.Session, *words: str, **env: str) -> None:
+    """Run in the one environment of all tests of this Python: it is filled and compiled once."""
+    place = Path(session.virtualenv.location).with_name(f"all-tests-{session.python}")
+    sync(session, "dev", "local", place=place)
+    session.run(
+        *("uv", "run", "--no-sync", *words),
+        env={"UV_PROJECT_ENVIRONMENT": str(place), **env},
+        external=True,
     )
 
 
@@ -116,16 +128,13 @@ def types(session: nox.Session) -> None:
 @nox.parametrize("suite", list(SUITES), ids=list(SUITES))
 def tests(session: nox.Session, suite: str) -> None:
     """Run one suite of tests; arguments go to pytest."""
-    sync(session, "dev", "local")
-    session.run(
-        "coverage",
-        "run",
-        "-m",
-        "pytest",
+    run_as_tests(
+        session,
+        *("coverage", "run", "-m", "pytest"),
         *SUITES[suite],
-        *SIDE_BY_SIDE.get(suite, ()),
+        *SIDE_BY_SIDE[suite],
         *session.posargs,
-        env={"COVERAGE_FILE": str(Path.cwd() / f".coverage.{session.python}.{suite}")},
+        COVERAGE_FILE=str(Path.cwd() / f".coverage.{session.python}.{suite}"),
     )
 
 
@@ -167,9 +176,8 @@ def browser(session: nox.Session) -> None:
 @nox.session(python=HERE)
 def coverage(session: nox.Session) -> None:
     """Report what the tests of this run have reached; at least 90 % of the branches."""
-    sync(session, "dev")
-    session.run("coverage", "combine", "--quiet", "--keep")
-    session.run("coverage", "report", "--fail-under=90")
+    run_as_tests(session, "coverage", "combine", "--quiet", "--keep")
+    run_as_tests(session, "coverage", "report", "--fail-under=90")
 
 
 @nox.session(python=HERE)
