@@ -54,6 +54,7 @@ def sync(session: nox.Session, *groups: str, place: Path | None = None) -> None:
         "--quiet",
         "--no-default-groups",
         *(option for group in groups for option in ("--group", group)),
+        *("--python", str(session.python)),
         env={"UV_PROJECT_ENVIRONMENT": str(place or session.virtualenv.location)},
     )
 
