@@ -321,6 +321,13 @@ WRONG = [
     ({"kind": "note", "payload": {"text": "", "x": 1}}, 400, "invalid_request", "#/payload/x"),
     ({"kind": "note", "payload": [1]}, 400, "invalid_request", "#/payload"),
     ({"kind": "chat", "payload": {"message": ""}}, 400, "invalid_request", "#/payload/message"),
+    *(
+        (
+            {"kind": "webhook", "payload": {"url": "https://example.com/", "headers": headers}},
+            *(400, "invalid_request", "#/payload/headers"),
+        )
+        for headers in ({"Host": "evil"}, {"a": "b\r\nX: 1"}, {"": "a"}, {"transfer-encoding": "a"})
+    ),
     (
         {"kind": "chat", "payload": {"message": "a", "stream": True}},
         400,

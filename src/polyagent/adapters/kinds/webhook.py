@@ -9,6 +9,7 @@ import structlog
 from polyagent.adapters.kinds.payload import payload_of
 from polyagent.domain.account import Actor
 from polyagent.domain.errors import AddressRefused, Fault, Invalid, TaskGivenUp
+from polyagent.domain.outbound import require_headers
 from polyagent.domain.task import TaskWork
 from polyagent.domain.webhook import ATTEMPT_S, KIND, MAX_ATTEMPTS, SendWebhook
 from polyagent.ports.kinds import TaskControl
@@ -30,6 +31,7 @@ class WebhookTasks:
     def check(self, actor: Actor, payload: dict[str, Any]) -> None:
         actor.require("tasks:write")
         ask = payload_of(payload, SendWebhook)
+        require_headers(ask.headers)
         try:
             self._deliver.require_allowed(ask)
         except AddressRefused as error:

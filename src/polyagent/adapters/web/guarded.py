@@ -1,7 +1,6 @@
 """The guarded client: the one way to addresses that a user, a document or a model supplies."""
 
 import asyncio
-import re
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -17,23 +16,14 @@ from polyagent.domain.errors import (
     AnswerUnusable,
     FetchFailed,
     FetchTimedOut,
-    Invalid,
 )
 from polyagent.domain.network import Allowance, literal
-from polyagent.domain.outbound import Fetch, Fetched
+from polyagent.domain.outbound import Fetch, Fetched, require_headers
 
 AT_ONCE = 32
 LOOKUP_S = 3.0
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 OURS = {"Accept-Encoding": "identity", "User-Agent": "polyagent"}
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
-_RESERVED = re.compile(
-    "host|content-length|transfer-encoding|accept-encoding|connection|keep-alive|te|trailer"
-    "|upgrade|expect|user-agent|proxy-.*",
-    re.IGNORECASE,
-)
 
 
 class GuardedClient:
@@ -66,7 +56,7 @@ class GuardedClient:
                     await Judge(host, self._allowance, self._lookup).resolve(host)
 
     async def fetch(self, ask: Fetch) -> Fetched:
-        _require_headers(ask.headers)
+        require_headers(ask.headers)
         url = parse(ask.url)
         try:
             async with asyncio.timeout(ask.timeout_s), self._places:
@@ -151,12 +141,6 @@ def _again(ask: Fetch, status: int, *, same_origin: bool) -> Fetch:
     ):
         ask = replace(ask, method="GET", body=None)
     return ask
-
-
-def _require_headers(headers: Mapping[str, str]) -> None:
-    for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or _RESERVED.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise Invalid("A request to another server cannot have such a header.")
 
 
 @contextmanager
