@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from typing import Protocol
 
 from polyagent.domain.outbound import Fetch, Fetched
@@ -18,10 +17,8 @@ class Outbound(Protocol):
         `Invalid` for headers that are not the caller's to set. Cancelling it ends it.
         """
 
-    def require_allowed(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+    def require_allowed(self, url: str) -> None:
         """Raise `AddressRefused` for a URL that no fetch would take, as far as can be told without a lookup.
-
-        And `Invalid` for headers that are not the caller's to set.
 
         For addresses that are kept: a name may lead elsewhere by the time it is dialled.
         """

@@ -20,7 +20,7 @@ from polyagent.domain.errors import (
     StoreUnavailable,
     TaskGivenUp,
 )
-from polyagent.domain.outbound import Fetch, Fetched
+from polyagent.domain.outbound import Fetch, Fetched, require_headers
 from polyagent.domain.task import TaskWork
 from polyagent.domain.text import clean
 from polyagent.domain.webhook import (
@@ -70,7 +70,8 @@ class DeliverWebhook:
 
     def require_allowed(self, ask: SendWebhook) -> None:
         """Raises `AddressRefused`, and `Invalid` for headers that are not the user's to set."""
-        self._outbound.require_allowed(ask.url, ask.headers)
+        require_headers(ask.headers)
+        self._outbound.require_allowed(ask.url)
 
     async def send(self, work: TaskWork, ask: SendWebhook) -> Sent:
         """Send what a user's own task says. Raises `DeliveryFailed`, `ReceiverGone`, `AddressRefused`."""

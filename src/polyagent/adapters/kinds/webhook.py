@@ -8,8 +8,7 @@ import structlog
 
 from polyagent.adapters.kinds.payload import payload_of
 from polyagent.domain.account import Actor
-from polyagent.domain.errors import AddressRefused, Fault, Invalid, TaskGivenUp
-from polyagent.domain.outbound import require_headers
+from polyagent.domain.errors import AddressRefused, Fault, TaskGivenUp
 from polyagent.domain.task import TaskWork
 from polyagent.domain.webhook import ATTEMPT_S, KIND, MAX_ATTEMPTS, SendWebhook
 from polyagent.ports.kinds import TaskControl
@@ -31,13 +30,10 @@ class WebhookTasks:
     def check(self, actor: Actor, payload: dict[str, Any]) -> None:
         actor.require("tasks:write")
         ask = payload_of(payload, SendWebhook)
-        require_headers(ask.headers)
         try:
             self._deliver.require_allowed(ask)
         except AddressRefused as error:
             raise AddressRefused(error.detail, faults=(Fault("#/url", error.detail),)) from error
-        except Invalid as error:
-            raise Invalid(error.detail, faults=(Fault("#/headers", error.detail),)) from error
 
     async def __call__(self, work: TaskWork, control: TaskControl) -> Sent:
         if work.actor is None:

@@ -1,7 +1,5 @@
 """A web of pages that are handed in: for tests, and for the tests of library users."""
 
-from collections.abc import Mapping
-
 from polyagent.domain.errors import AddressRefused, AnswerTooLarge, FetchFailed, PolyAgentError
 from polyagent.domain.outbound import Fetch, Fetched
 
@@ -25,7 +23,7 @@ class MemoryOutbound:
             raise AnswerTooLarge(f"The address answers more than {ask.max_bytes} bytes.")
         return Fetched(url=ask.url, status=200, headers={}, body=page)
 
-    def require_allowed(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+    def require_allowed(self, url: str) -> None:
         if not url.startswith(("http://", "https://")):
             raise AddressRefused("Give an address that begins with http:// or https://.")
 

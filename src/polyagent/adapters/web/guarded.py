@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 import aiohttp
@@ -43,8 +43,7 @@ class GuardedClient:
         self._proxy = proxy
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    def require_allowed(self, url: str, headers: Mapping[str, str] | None = None) -> None:
-        _require_headers(headers or {})
+    def require_allowed(self, url: str) -> None:
         require_public(parse(url), self._allowance)
 
     async def judge(self, url: str) -> None:
