@@ -98,9 +98,10 @@ WITH t AS (
         AND (CAST(:webhook_id AS uuid) IS NULL OR t.webhook_id = :webhook_id)
         AND (CAST(:behind AS uuid) IS NULL OR t.id {{beyond}} :behind)
     ORDER BY t.id {{way}} LIMIT :limit
+), sized AS MATERIALIZED (
+    SELECT id, {_SIZE} AS size_bytes FROM t
 ), weighed AS (
-    SELECT id AS of_id, sum({_SIZE}) OVER (ORDER BY id {{way}} ROWS UNBOUNDED PRECEDING) - ({_SIZE})
-        AS bytes_before FROM t
+    SELECT id AS of_id, sum(size_bytes) OVER (ORDER BY id {{way}}) - size_bytes AS bytes_before FROM sized
 )
 SELECT t.id, CASE WHEN bytes_before < {PAGE_BYTES} THEN {TASK} END AS task
 FROM t JOIN weighed ON of_id = t.id ORDER BY t.id {{way}}
