@@ -42,9 +42,7 @@ def until_completed(client: httpx.Client, runs: list[Any]) -> None:
 
 
 def kill_valkey(own: Up) -> None:
-    for pid, words in own.family().items():
-        if "valkey-server" in words:
-            os.kill(pid, signal.SIGKILL)
+    os.kill(int((own.data_dir / "valkey/valkey.pid").read_text()), signal.SIGKILL)
 
 
 def test_runs_of_a_session_keep_their_order_when_redis_is_killed(
