@@ -134,6 +134,15 @@ CATALOGUE: dict[str, Entry] = {
     "in_doubt": Entry(
         409, "The task may have taken effect before a failure. Look, and then try it again by hand."
     ),
+    "delivery_failed": Entry(
+        503, "The receiver did not take what it was sent. It is tried again, up to a day and more."
+    ),
+    "receiver_gone": Entry(
+        422, "The receiver answered 410. Correct the webhook's `url`, and make it active again."
+    ),
+    "seal_broken": Entry(
+        422, "The secret that sealed the webhook's own is gone. Rotate the webhook's secret."
+    ),
     "worker_lost": Entry(503, "The process that worked on the task ended. It is tried again."),
     "handed_back": Entry(503, "The process that worked on the task had to stop. Another goes on."),
     "owner_gone": Entry(403, "The task's owner is gone, or may not act any more."),
