@@ -23,8 +23,7 @@ SIDE_BY_SIDE = {
     "unit": TWO,
     "contract": TWO,
     "api": TWO,
-    # tests of one file share their servers, and wait more than they work
-    "e2e": ("-n", "3", "--dist", "loadfile"),
+    "e2e": (*TWO, "--dist", "loadfile"),  # tests of one file share their servers
     "docs": (*TWO, "--dist", "loadfile"),
 }
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
