@@ -1,7 +1,7 @@
 """Schedules: tasks that are made again and again, at the instants of a cron expression."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain, islice, takewhile
 from typing import Any, Literal
@@ -14,8 +14,9 @@ from polyagent.domain.account import Role
 from polyagent.domain.agent import Name, merge, unknown_nulls
 from polyagent.domain.cron import TICK, Cron
 from polyagent.domain.errors import CronInvalid, Fault
+from polyagent.domain.instant import Instant, in_utc
 from polyagent.domain.misfit import misfit
-from polyagent.domain.task import Instant, TaskAsk
+from polyagent.domain.task import TaskAsk
 
 CatchUp = Literal["skip", "one", "all"]
 
@@ -44,10 +45,10 @@ class NewSchedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if not self.name.strip():
             raise ValueError("a name has at least one visible character")
         if self.end_at is not None:
-            _utc(self.end_at)
+            in_utc("end_at", self.end_at)
 
     def tidied(self) -> "NewSchedule":
-        end_at = None if self.end_at is None else _utc(self.end_at)
+        end_at = None if self.end_at is None else in_utc("end_at", self.end_at)
         return replace(self, name=self.name.strip(), end_at=end_at)
 
     def next_after(self, instant: datetime) -> datetime | None:
@@ -179,10 +180,3 @@ def made(new: NewSchedule, **columns: Any) -> Schedule:
 def _some(cron: str, timezone: str, first: datetime) -> tuple[datetime, ...]:
     """Return as many instants as are shown; rare ones cost 20 ms, and lists show many schedules."""
     return (first, *islice(Cron(cron, timezone).after(first), SHOWN - 1))
-
-
-def _utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("end_at is no instant of the years 1 to 9999 in UTC") from error

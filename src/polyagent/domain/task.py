@@ -1,7 +1,7 @@
 """Tasks: what is done later, in its turn, as often as it takes."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -10,13 +10,13 @@ import msgspec
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Metadata, Name
 from polyagent.domain.chat import EndUser
+from polyagent.domain.instant import Instant, in_utc
 
 TaskStatus = Literal["scheduled", "queued", "running", "retrying", "succeeded", "dead", "cancelled"]
 EndStatus = Literal["succeeded", "queued", "dead", "cancelled"]
 LIVE: frozenset[str] = frozenset({"scheduled", "queued", "running", "retrying"})
 
 Priority = Annotated[int, msgspec.Meta(ge=0, le=9)]
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 DelayS = Annotated[float, msgspec.Meta(ge=0, le=315_360_000)]
 TimeoutS = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Attempts = Annotated[int, msgspec.Meta(ge=1, le=100)]
@@ -53,20 +53,13 @@ class NewTask(TaskAsk, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.run_at is not None and self.delay_s is not None:
             raise ValueError("say when by run_at or by delay_s, not by both")
         if self.run_at is not None:
-            _utc(self.run_at)
+            in_utc("run_at", self.run_at)
 
     def due_at(self, now: datetime) -> datetime:
         """Return when it may run first; what was in the past is now."""
         if self.run_at is not None:
-            return max(now, _utc(self.run_at))
+            return max(now, in_utc("run_at", self.run_at))
         return now + timedelta(seconds=self.delay_s or 0)
-
-
-def _utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("run_at is no instant of the years 1 to 9999 in UTC") from error
 
 
 class TaskError(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,7 +65,8 @@ class Admission:
         *,
         background: bool,
     ) -> Admitted:
-        run = replace(run, spec=replace(run.spec, traceparent=self._executor.traceparent()))
+        if (traceparent := self._executor.traceparent()) is not None:
+            run = replace(run, spec=replace(run.spec, traceparent=traceparent))
         async with self._executor.admitting(run.id, actor.user_id) as worker_id:
             here = None if background else worker_id
             admitted = await self._settled(actor, run, ground, here, key)

@@ -68,14 +68,13 @@ class ManageAgents:
         actor.require("agents:read")
         async with self._store.begin(actor) as tx:
             agent = await tx.agents.get(agent_id)
-        if agent.visibility == "private" and agent.owner_id != actor.user_id:
-            await self._audit.seen(actor, "agent.read", agent_id)
+        if agent.visibility == "private":
+            await self._audit.seen_theirs(actor, "agent.read", agent.owner_id, agent_id)
         return agent
 
     async def list(self, actor: Actor, page: PageAsk) -> Page[Agent]:
         actor.require("agents:read")
-        if actor.is_admin:
-            await self._audit.seen(actor, "agent.read")
+        await self._audit.seen_list(actor, "agent.read")
         async with self._store.begin(actor) as tx:
             return await tx.agents.list(page)
 

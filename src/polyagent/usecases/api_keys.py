@@ -53,8 +53,7 @@ class ManageApiKeys:
 
     async def list(self, actor: Actor, page: PageAsk) -> Page[ApiKey]:
         actor.require("keys")
-        if actor.is_admin:
-            await self._audit.seen(actor, "api_key.read")
+        await self._audit.seen_list(actor, "api_key.read")
         async with self._store.begin(actor) as tx:
             return await tx.api_keys.list(page)
 

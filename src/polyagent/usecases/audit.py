@@ -57,6 +57,18 @@ class Audit:
             details = {"owner_id": str(owner_id)}
             await self.note(tx, action, actor_id=actor.user_id, object=object_id, details=details)
 
+    async def seen_theirs(
+        self, actor: Actor, action: Action, owner_id: UUID, object_id: UUID
+    ) -> None:
+        """Note, as `seen` does, that an administrator reads what is somebody else's."""
+        if owner_id != actor.user_id:
+            await self.seen(actor, action, object_id)
+
+    async def seen_list(self, actor: Actor, action: Action) -> None:
+        """Note, as `seen` does, that an administrator lists everybody's."""
+        if actor.is_admin:
+            await self.seen(actor, action)
+
     async def seen(self, actor: Actor, action: Action, object: object = None) -> None:  # noqa: A002
         """Note that an administrator reads what is others', once in ten minutes for each object.
 

@@ -1,10 +1,7 @@
 """Delivering what webhooks hear of, and what users' own tasks send."""
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from uuid import UUID
 
 import msgspec
@@ -20,6 +17,7 @@ from polyagent.domain.errors import (
     StoreUnavailable,
     TaskGivenUp,
 )
+from polyagent.domain.instant import retry_after_s
 from polyagent.domain.outbound import Fetch, Fetched, require_headers
 from polyagent.domain.task import TaskWork
 from polyagent.domain.text import clean
@@ -149,8 +147,8 @@ class DeliverWebhook:
             return Sent(answer.status)
         if answer.status == GONE:
             raise ReceiverGone("The receiver answered 410: it is gone.")
-        told_s = _retry_after_s(answer.headers, self._clock.now())
-        raise DeliveryFailed(_why(answer), retry_after_s=max(delay_s, told_s))
+        told_s = retry_after_s(answer.headers.get("retry-after", "").strip(), self._clock.now())
+        raise DeliveryFailed(_why(answer), retry_after_s=max(delay_s, told_s or 0.0))
 
     async def _failed(self, actor: Actor, webhook: Webhook, reason: str, *, is_gone: bool) -> bool:
         """Note the failure, and say whether it disabled the webhook."""
@@ -185,16 +183,3 @@ def _why(answer: Fetched) -> str:
         )
     excerpt = " ".join(clean(answer.body[:EXCERPT].decode("utf-8", "replace")).split())
     return f"The receiver answered {answer.status}: {excerpt}".removesuffix(": ")
-
-
-def _retry_after_s(headers: Mapping[str, str], now: datetime) -> float:
-    """https://www.rfc-editor.org/rfc/rfc9110#name-retry-after"""
-    told = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(told)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(told) - now).total_seconds()
-        except (ValueError, TypeError, OverflowError):
-            return 0.0
-    return seconds if math.isfinite(seconds) else 0.0

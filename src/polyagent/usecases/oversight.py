@@ -20,8 +20,7 @@ class Oversight:
             await self._audit.seen(actor, action, run_id)
 
     async def note_list(self, actor: Actor, action: Action) -> None:
-        if actor.is_admin:
-            await self._audit.seen(actor, action)
+        await self._audit.seen_list(actor, action)
 
     async def _is_own(self, actor: Actor, run_id: UUID) -> bool:
         try:

@@ -50,14 +50,12 @@ class ManageSchedules:
         actor.require("tasks:read")
         async with self._store.begin(actor) as tx:
             schedule = await tx.schedules.get(schedule_id)
-        if schedule.user_id != actor.user_id:
-            await self._audit.seen(actor, "schedule.read", schedule_id)
+        await self._audit.seen_theirs(actor, "schedule.read", schedule.user_id, schedule_id)
         return schedule.told()
 
     async def list(self, actor: Actor, page: PageAsk) -> Page[Schedule]:
         actor.require("tasks:read")
-        if actor.is_admin:
-            await self._audit.seen(actor, "schedule.read")
+        await self._audit.seen_list(actor, "schedule.read")
         async with self._store.begin(actor) as tx:
             found = await tx.schedules.list(page)
         return msgspec.structs.replace(found, items=[schedule.told() for schedule in found.items])

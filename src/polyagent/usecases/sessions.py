@@ -20,16 +20,14 @@ class ManageSessions:
         actor.require("chat")
         async with self._store.begin(actor) as tx:
             session = await tx.sessions.get(session_id)
-        if session.user_id != actor.user_id:
-            await self._audit.seen(actor, "session.read", session_id)
+        await self._audit.seen_theirs(actor, "session.read", session.user_id, session_id)
         return session
 
     async def list(
         self, actor: Actor, page: PageAsk, *, end_user: str | None, agent_id: UUID | None
     ) -> Page[Session]:
         actor.require("chat")
-        if actor.is_admin:
-            await self._audit.seen(actor, "session.read")
+        await self._audit.seen_list(actor, "session.read")
         async with self._store.begin(actor) as tx:
             return await tx.sessions.list(page, end_user=end_user, agent_id=agent_id)
 

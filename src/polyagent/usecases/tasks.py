@@ -72,8 +72,7 @@ class ManageTasks:
         actor.require("tasks:read")
         async with self._store.begin(actor) as tx:
             task = await tx.tasks.get(task_id)
-        if task.user_id != actor.user_id:
-            await self._audit.seen(actor, "task.read", task_id)
+        await self._audit.seen_theirs(actor, "task.read", task.user_id, task_id)
         return task
 
     async def list(
@@ -86,8 +85,7 @@ class ManageTasks:
         end_user: str | None = None,
     ) -> Page[Task]:
         actor.require("tasks:read")
-        if actor.is_admin:
-            await self._audit.seen(actor, "task.read")
+        await self._audit.seen_list(actor, "task.read")
         async with self._store.begin(actor) as tx:
             return await tx.tasks.list(page, status=status, kind=kind, end_user=end_user)
 
@@ -116,7 +114,6 @@ class ManageTasks:
         self, actor: Actor, since: datetime | None, until: datetime | None
     ) -> Sequence[TaskStats]:
         actor.require("tasks:read")
-        if actor.is_admin:
-            await self._audit.seen(actor, "usage.read")
+        await self._audit.seen_list(actor, "usage.read")
         async with self._store.begin(actor) as tx:
             return await tx.tasks.stats(since, until)

@@ -23,7 +23,6 @@ class ReadUsage:
         """Raises `Invalid` for a time that is none, `CursorInvalid`, `Overloaded` when its turn does not come."""
         actor.require("chat")
         begin, end = ask.span(self._clock.now())
-        if actor.is_admin:
-            await self._audit.seen(actor, "usage.read")
+        await self._audit.seen_list(actor, "usage.read")
         async with self._turns.taken():
             return await self._book.read(actor, ask, begin, end)

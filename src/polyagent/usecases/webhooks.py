@@ -87,8 +87,7 @@ class ManageWebhooks:
 
     async def list(self, actor: Actor, page: PageAsk) -> Page[Webhook]:
         actor.require("tasks:read")
-        if actor.is_admin:
-            await self._audit.seen(actor, "webhook.read")
+        await self._audit.seen_list(actor, "webhook.read")
         async with self._store.begin(actor) as tx:
             return await tx.webhooks.list(page)
 
@@ -190,8 +189,7 @@ class ManageWebhooks:
             raise AddressRefused(error.detail, faults=(Fault("#/url", error.detail),)) from error
 
     async def _see(self, actor: Actor, webhook: Webhook) -> None:
-        if webhook.user_id != actor.user_id:
-            await self._audit.seen(actor, "webhook.read", webhook.id)
+        await self._audit.seen_theirs(actor, "webhook.read", webhook.user_id, webhook.id)
 
     async def _note_sent(self, tx: Transaction, actor: Actor, webhook: Webhook) -> None:
         await self._audit.note_theirs(

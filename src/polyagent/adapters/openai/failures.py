@@ -3,9 +3,8 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -20,6 +19,7 @@ from polyagent.domain.errors import (
     PolyAgentError,
     ToolsRefused,
 )
+from polyagent.domain.instant import retry_after_s as told_retry_after_s
 from polyagent.domain.text import clean
 
 EXCERPT_CHARACTERS = 200
@@ -93,16 +93,11 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
 
     https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
     """
-    told = headers.get("retry-after", "").strip()
-    try:
-        finely = headers.get("retry-after-ms")
-        seconds = float(finely) / 1000 if finely else float(told)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(told) - now).total_seconds()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    if finely := headers.get("retry-after-ms"):
+        with suppress(ValueError):
+            milliseconds = float(finely)
+            return max(0.0, milliseconds / 1000) if math.isfinite(milliseconds) else None
+    return told_retry_after_s(headers.get("retry-after", "").strip(), now)
 
 
 def _meaning(

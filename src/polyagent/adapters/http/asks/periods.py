@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import msgspec
 
 from polyagent.domain.errors import Invalid
+from polyagent.domain.instant import in_utc
 
 
 def starts_at(text: str | None) -> datetime | None:
@@ -45,6 +46,6 @@ def _read(name: str, text: str) -> date | datetime:
 
 def _utc(name: str, instant: datetime) -> datetime:
     try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
-        raise Invalid(f"{name} is no instant of the years 1 to 9999 in UTC.") from error
+        return in_utc(name, instant)
+    except ValueError as error:
+        raise Invalid(f"{error}.") from error

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import RowMapping, delete, func, insert, select, text, update
 
 from polyagent.adapters.postgres.page import by_id, page_of
+from polyagent.adapters.postgres.pool import json_text
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.adapters.postgres.tables import UserRow as U
 from polyagent.domain.account import Account, Actor, User
@@ -122,7 +123,7 @@ WHERE user_id = :user_id AND workspace_id = :workspace_id AND status = 'running'
 _DROP = text("""
 UPDATE tasks SET status = 'cancelled', error = CAST(:error AS jsonb), finished_at = now()
 WHERE user_id = :user_id AND workspace_id = :workspace_id AND status IN ('queued', 'parked')
-""").bindparams(error=msgspec.json.encode(OWNER_GONE).decode())
+""").bindparams(error=json_text(OWNER_GONE))
 
 
 def _account(row: RowMapping) -> Account:

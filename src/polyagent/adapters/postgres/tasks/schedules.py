@@ -10,18 +10,19 @@ from msgspec.structs import asdict
 from sqlalchemy import RowMapping, and_, delete, func, insert, or_, select, text, true, update
 
 from polyagent.adapters.postgres.page import by_id, page_of
+from polyagent.adapters.postgres.pool import json_text
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.adapters.postgres.tables import UserRow as U
+from polyagent.adapters.postgres.tasks.room import SCHEDULES, require_room
 from polyagent.adapters.postgres.tasks.schedule_table import ScheduleRow as S
 from polyagent.domain.account import Actor
-from polyagent.domain.errors import NotFound, PreconditionFailed, TooManyOpen
+from polyagent.domain.errors import NotFound, PreconditionFailed
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.schedule import Due, Firing, NewSchedule, Schedule
 from polyagent.domain.task import TaskAsk
 
 _task_of = msgspec.json.Decoder(TaskAsk).decode
 
-_LOCK = text("SELECT pg_advisory_xact_lock(12, hashtext(CAST(:user_id AS text)))")
 
 _MOVE = text("""
 UPDATE schedules s SET
@@ -48,15 +49,10 @@ class PostgresSchedules:
 
     async def add(self, schedule: Schedule, *, most: int | None = None) -> None:
         if most is not None:
-            await self._require_room(schedule.user_id, most)
+            owner = schedule.user_id
+            await require_room(self._statements, SCHEDULES, S.user_id, owner, most, "schedules")
         row = {f: getattr(schedule, f) for f in Schedule.__struct_fields__ if f != "next_fires"}
         await self._statements.run(insert(S).values(row))
-
-    async def _require_room(self, user_id: UUID, most: int) -> None:
-        await self._statements.all(_LOCK, {"user_id": str(user_id)})
-        counted = select(func.count()).where(S.user_id == user_id)
-        if (await self._statements.all(counted))[0]["count"] >= most:
-            raise TooManyOpen(f"A user has at most {most} schedules: delete one first.")
 
     async def get(self, schedule_id: UUID, *, to_change: bool = False) -> Schedule:
         found = _SELECT.where(self._visible, S.id == schedule_id)
@@ -119,7 +115,7 @@ class PostgresSchedules:
             }
             for firing in firings
         ]
-        moved = _MOVE.bindparams(moves=msgspec.json.encode(moves).decode())
+        moved = _MOVE.bindparams(moves=json_text(moves))
         await self._statements.run(moved)
 
     def _at_version(self, schedule_id: UUID, version: int | None) -> Any:

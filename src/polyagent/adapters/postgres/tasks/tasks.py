@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from sqlalchemy import RowMapping, text
 
 from polyagent.adapters.postgres.page import page_of
+from polyagent.adapters.postgres.pool import json_text
 from polyagent.adapters.postgres.runs.rows import entry_of
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.adapters.postgres.tasks import sql_tasks as sql
@@ -53,7 +54,7 @@ class PostgresTasks:
 
     async def _add(self, tasks: Sequence[TaskToQueue]) -> Mapping[UUID, Task]:
         """Enqueue those whose unique key no live task has, and whose instant of a schedule none has."""
-        rows = await self._all(sql.ADD, workspace_id=self._workspace_id, tasks=_json(tasks))
+        rows = await self._all(sql.ADD, workspace_id=self._workspace_id, tasks=json_text(tasks))
         found = {row["id"]: row for row in rows}  # in no order
         added = [(task, found[task.id]) for task in tasks if task.id in found]
         self._offers += [_place(task, row) for task, row in added]
@@ -126,7 +127,7 @@ class PostgresTasks:
         return page_of(rows, page, lambda row: row["id"], lambda row: _task_of(row["task"]))
 
     async def cancel(self, task_id: UUID) -> Task:
-        rows = await self._all(sql.CANCEL, **self._rights, id=task_id, error=_json(CANCELLED))
+        rows = await self._all(sql.CANCEL, **self._rights, id=task_id, error=json_text(CANCELLED))
         if rows:
             return _task_of(rows[0]["task"])
         task = await self.get(task_id)
@@ -159,10 +160,6 @@ def _place(task: TaskToQueue, row: RowMapping) -> Entry:
         who=who(task.user_id, end_user),
         delay_s=max(0.0, row["delay_s"]),
     )
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def _finished(task: Task) -> TaskFinished:

@@ -5,17 +5,16 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, case, delete, func, insert, select, text, update
+from sqlalchemy import RowMapping, case, delete, func, insert, select, update
 
 from polyagent.adapters.postgres.page import by_id, page_of
 from polyagent.adapters.postgres.statements import Statements
+from polyagent.adapters.postgres.tasks.room import WEBHOOKS, require_room
 from polyagent.adapters.postgres.tasks.webhook_table import WebhookRow as W
 from polyagent.domain.account import Actor
-from polyagent.domain.errors import NotFound, TooManyOpen
+from polyagent.domain.errors import NotFound
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.webhook import Sealed, Webhook
-
-LOCK = text("SELECT pg_advisory_xact_lock(11, hashtext(CAST(:user_id AS text)))")
 
 
 class PostgresWebhooks:
@@ -26,10 +25,8 @@ class PostgresWebhooks:
         self._visible = (W.workspace_id == actor.workspace_id, *own)
 
     async def add(self, webhook: Webhook, secret: bytes, *, most: int) -> None:
-        await self._statements.all(LOCK, {"user_id": str(webhook.user_id)})
-        counted = select(func.count()).where(W.user_id == webhook.user_id)
-        if (await self._statements.all(counted))[0]["count"] >= most:
-            raise TooManyOpen(f"A user has at most {most} webhooks: delete one first.")
+        owner = webhook.user_id
+        await require_room(self._statements, WEBHOOKS, W.user_id, owner, most, "webhooks")
         also = {"workspace_id": self._workspace_id, "secret": secret}
         await self._statements.run(insert(W).values(msgspec.structs.asdict(webhook) | also))
 
