@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from polyagent.domain.errors import (
+    DocumentUnreadable,
     FetchFailed,
     Limited,
     ModelServiceBroken,
@@ -13,6 +14,7 @@ from polyagent.domain.errors import (
     PolyAgentError,
     QueueUnavailable,
     SealBroken,
+    StorageUnavailable,
     StoreUnavailable,
     TaskFailed,
     ToolFailed,
@@ -23,10 +25,13 @@ from polyagent.domain.health import Component
 from polyagent.domain.limit import Bucket, Standing
 from polyagent.domain.tool import ToolResult
 from polyagent.ports.answers import Answers as KeptAnswers
+from polyagent.ports.blobs import Blobs
 from polyagent.ports.clock import Clock
 from polyagent.ports.console import Console
+from polyagent.ports.documents import Documents, Indexes
 from polyagent.ports.events import Events, Feed, LiveLogs
 from polyagent.ports.executor import Control, Executor
+from polyagent.ports.extractor import Extractor
 from polyagent.ports.failures import LoginFailures
 from polyagent.ports.health import Probe
 from polyagent.ports.journal import Journal
@@ -35,6 +40,7 @@ from polyagent.ports.limits import Places, Rates
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.queue import Backlog, Queue, TaskBacklog, TaskQueue
+from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.search import Search
@@ -147,6 +153,11 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     TaskControl: _all(LOST, "progress"),
     Kind: _all(Raises(TaskFailed), "__call__") | _all(NeverFails("it computes"), "check"),
     Kinds: _all(NeverFails("kinds are registered at the start"), "names get"),
+    Documents: _all(AWAY, "add get blob list chunks renew delete"),
+    Blobs: _all(Raises(StorageUnavailable), "put read delete names"),
+    Extractor: _all(Raises(DocumentUnreadable), "__call__"),
+    Indexes: _all(AWAY, "begin write finish known"),
+    Retrieval: _all(AWAY, "by_terms first known"),
     Transaction: {},
     Store: _all(AWAY, "begin"),
     Meter: _all(NeverFails("it counts in memory"), "run_ended tokens_used first_token task_started task_ended watch"),

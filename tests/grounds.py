@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polyagent.adapters.memory.queue import MemoryQueue
+from polyagent.adapters.memory.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.runs.backlog import MemoryBacklog
 from polyagent.adapters.memory.runs.journal import MemoryJournal
 from polyagent.adapters.memory.runs.runs import MemoryRuns
@@ -15,6 +16,7 @@ from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.adapters.postgres.retrieval import PostgresRetrieval
 from polyagent.adapters.postgres.runs.backlog import PostgresBacklog
 from polyagent.adapters.postgres.runs.journal import PostgresJournal
 from polyagent.adapters.postgres.runs.runs import PostgresRuns
@@ -24,6 +26,7 @@ from polyagent.domain.agent import Agent
 from polyagent.ports.clock import Clock
 from polyagent.ports.journal import Journal
 from polyagent.ports.queue import Backlog, Queue
+from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
 from polyagent.settings import Database
@@ -53,6 +56,9 @@ class MemoryGround:
 
     def store(self) -> Store:
         return MemoryStore(self.state, self.clock)
+
+    def retrieval(self) -> Retrieval:
+        return MemoryRetrieval(self.state)
 
     async def put_agent(self, agent: Agent) -> None:
         await MemoryRows(self.state).put_agent(agent)
@@ -115,6 +121,9 @@ class PostgresGround:
 
     def store(self) -> Store:
         return PostgresStore(self._engine, MemoryQueue())
+
+    def retrieval(self) -> Retrieval:
+        return PostgresRetrieval(self._pool)
 
     async def put_agent(self, agent: Agent) -> None:
         await self.rows.put_agent(agent)

@@ -23,6 +23,7 @@ from polyagent.ports.limits import Places
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.queue import Backlog, Queue
+from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.signals import Signals
@@ -63,6 +64,8 @@ class Ground(Protocol):
 
     def store(self) -> Store: ...
 
+    def retrieval(self) -> Retrieval: ...
+
     async def put_agent(self, agent: Agent) -> None: ...
 
     async def bury(self, journal: Journal, worker_id: UUID) -> None:
@@ -92,6 +95,7 @@ class Process:
         journal: Journal = faulty(Journal, self._journal, plan)
         runs: Runs = faulty(Runs, ground.runs(), plan)
         store: Store = faulty(Store, ground.store(), plan)
+        retrieval: Retrieval = faulty(Retrieval, ground.retrieval(), plan)
         events: Events = faulty(Events, MemoryEvents(120, ground.clock), plan)
         signals: Signals = faulty(Signals, MemorySignals(), plan)
         queue: Queue = faulty(Queue, ground.queue, plan)
@@ -117,13 +121,13 @@ class Process:
         )
         executor: Executor = faulty(Executor, self.local, plan)
         web: Outbound = faulty(Outbound, MemoryOutbound(), plan)
-        self.send = SendChat(runs, executor, models, tools, web, IMAGES, schemas)
+        self.send = SendChat(runs, executor, models, tools, web, IMAGES, schemas, retrieval)
         audit = Audit(store, clock)
         oversight = Oversight(runs, audit)
         self.follow = FollowRun(runs, events, clock, oversight)
         self.manage = ManageRuns(runs, executor, oversight)
         self.sessions = ManageSessions(store, executor, audit)
-        self.agents = ManageAgents(store, tools, models, clock, audit)
+        self.agents = ManageAgents(store, tools, models, clock, audit, retrieval)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._main = asyncio.create_task(self._live())
         self._watch = asyncio.create_task(self._die_with_plan())

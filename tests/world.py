@@ -10,6 +10,7 @@ from polyagent.adapters.jsonschema.schemas import RustSchemas
 from polyagent.adapters.memory.limits import MemoryPlaces
 from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.memory.outbound import MemoryOutbound
+from polyagent.adapters.memory.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.runs.backlog import MemoryBacklog
 from polyagent.adapters.memory.runs.events import MemoryEvents
 from polyagent.adapters.memory.runs.journal import MemoryJournal
@@ -99,6 +100,7 @@ class World:
         self.journal = MemoryJournal(state, self.clock)
         self.events = MemoryEvents(120, self.clock)
         self.store = MemoryStore(state, self.clock)
+        self.retrieval = MemoryRetrieval(state)
         self.actor = Actor(
             user_id=new_id(), workspace_id=Actor.system().workspace_id, role="member"
         )
@@ -127,14 +129,23 @@ class World:
         )
         self.web = MemoryOutbound()
         self.send = SendChat(
-            self.runs, self.executor, self.models, self.tools, self.web, IMAGE_LIMITS, self.schemas
+            self.runs,
+            self.executor,
+            self.models,
+            self.tools,
+            self.web,
+            IMAGE_LIMITS,
+            self.schemas,
+            self.retrieval,
         )
         audit = Audit(self.store, self.clock)
         oversight = Oversight(self.runs, audit)
         self.follow = FollowRun(self.runs, self.events, self.clock, oversight)
         self.manage = ManageRuns(self.runs, self.executor, oversight)
         self.sessions = ManageSessions(self.store, self.executor, audit)
-        self.agents = ManageAgents(self.store, self.tools, self.models, self.clock, audit)
+        self.agents = ManageAgents(
+            self.store, self.tools, self.models, self.clock, audit, self.retrieval
+        )
 
     async def asks(
         self, message: str | tuple[Part, ...], key: IdempotencyKey | None = None, **ask: Any

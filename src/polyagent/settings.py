@@ -51,6 +51,15 @@ Origin = Annotated[
         description="an origin as browsers write it: https://app.example.com",
     ),
 ]
+Storage = Annotated[
+    str,
+    Meta(
+        pattern=r"^(file:(///.+)?|(s3|gs|az)://[^/\s].*)$",
+        description="file:, file:///a/directory, s3://bucket, gs://bucket or az://account/container",
+    ),
+]
+ChunkTokens = Annotated[int, Meta(ge=50, le=8000)]
+OverlapTokens = Annotated[int, Meta(ge=0, le=1000)]
 Address = Annotated[
     str,
     Meta(
@@ -195,7 +204,10 @@ class Log(Section, frozen=True):
 
 class Documents(Section, frozen=True):
     max_upload_bytes: Bytes = 33_554_432
-    storage: str = "file:"
+    user_bytes: Bytes = 10_737_418_240
+    storage: Storage = "file:"
+    chunk_tokens: ChunkTokens = 400
+    chunk_overlap_tokens: OverlapTokens = 60
 
 
 class Tools(Section, frozen=True):

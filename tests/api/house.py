@@ -11,6 +11,7 @@ import msgspec
 from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
 from litestar import Litestar
 
+from polyagent.adapters.extraction.provider import ExtractionProvider
 from polyagent.adapters.functions.provider import FunctionsProvider
 from polyagent.adapters.http.app import build
 from polyagent.adapters.http.drain import Drain
@@ -121,6 +122,7 @@ class House:
             SchemasProvider(),
             FunctionsProvider(),
             KindsProvider(),
+            ExtractionProvider(),
             WorkerProvider(),
             UseCaseProvider(),
             HouseProvider(self.models, self.postgres),

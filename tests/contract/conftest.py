@@ -12,6 +12,7 @@ from polyagent.adapters.postgres.provider import PostgresProvider
 from polyagent.adapters.system.provider import SystemProvider
 from polyagent.domain.caps import Caps
 from polyagent.ports.clock import Clock
+from polyagent.ports.documents import Indexes
 from polyagent.ports.queue import Queue, TaskQueue
 from polyagent.ports.runs import Runs
 from polyagent.ports.standing import Standing
@@ -64,7 +65,10 @@ async def abroad(container: AsyncContainer, database: Database) -> Tenant:
 
 async def _tenant(container: AsyncContainer, database: Database) -> Tenant:
     tenant = Tenant(
-        await container.get(Store), await container.get(Runs), await container.get(Clock)
+        await container.get(Store),
+        await container.get(Runs),
+        await container.get(Clock),
+        await container.get(Indexes),
     )
     if database.url:
         connection = await asyncpg.connect(database.url)

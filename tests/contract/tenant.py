@@ -2,31 +2,51 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from polyagent.domain.account import Account, Actor, Role, User
 from polyagent.domain.agent import Agent, NewAgent
 from polyagent.domain.chat import Session, TextPart
+from polyagent.domain.document import Chunk, Document
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Order, Page, PageAsk
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.clock import Clock
+from polyagent.ports.documents import Indexes
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
 
 T = TypeVar("T")
 
 
+def chunks_of(document: Document, *texts: str, first: int = 0) -> list[Chunk]:
+    return [
+        Chunk(
+            id=new_id(),
+            document_id=document.id,
+            n=first + n,
+            text=text,
+            page=1,
+            start=n * 100,
+            end=n * 100 + len(text),
+            headings=("Top",),
+            tokens=3,
+        )
+        for n, text in enumerate(texts)
+    ]
+
+
 class Tenant:
     """A workspace that nobody else uses, and what its people do in it."""
 
-    def __init__(self, store: Store, runs: Runs, clock: Clock) -> None:
+    def __init__(self, store: Store, runs: Runs, clock: Clock, indexes: Indexes) -> None:
         self.id = new_id()
         self.system = Actor.system(self.id)
         self.store = store
         self.runs = runs
+        self.indexes = indexes
         self._clock = clock
 
     def now(self) -> datetime:
@@ -50,6 +70,25 @@ class Tenant:
         async with self.store.begin(self.system) as tx:
             await tx.accounts.add(account)
         return Actor(user_id=account.user.id, workspace_id=self.id, role=role)
+
+    def document(self, owner: Actor, **changes: Any) -> Document:
+        document = Document(
+            id=new_id(),
+            workspace_id=self.id,
+            owner_id=owner.user_id,
+            filename="report.txt",
+            content_type="text/plain",
+            size_bytes=100,
+            sha256=new_id().hex * 2,
+            created_at=self._clock.now(),
+        )
+        return replace(document, **changes)
+
+    async def indexed(self, owner: Actor, document: Document, *texts: str) -> None:
+        """Index a document that has been added: a chunk for each of the texts."""
+        build = await self.indexes.begin(owner, document.id, new_id())
+        await self.indexes.write(build, chunks_of(document, *texts), progress=0.5)
+        await self.indexes.finish(build)
 
     def agent(self, owner: Actor, new: NewAgent) -> Agent:
         now = self._clock.now()

@@ -48,6 +48,7 @@ class Things(NamedTuple):
     task: UUID
     schedule: UUID
     webhook: Webhook
+    document: UUID
 
 
 class Reach(Protocol):
@@ -141,6 +142,12 @@ REACHES: dict[str, Reach] = {
     ),
     "webhooks.sealed": lambda tx, runs, actor, of: tx.webhooks.sealed(of.webhook.id),
     "webhooks.delete": lambda tx, runs, actor, of: tx.webhooks.delete(of.webhook.id),
+    "documents.get": lambda tx, runs, actor, of: tx.documents.get(of.document),
+    "documents.blob": lambda tx, runs, actor, of: tx.documents.blob(of.document),
+    "documents.list": lambda tx, runs, actor, of: tx.documents.list(ALL),
+    "documents.chunks": lambda tx, runs, actor, of: tx.documents.chunks(of.document, ALL),
+    "documents.renew": lambda tx, runs, actor, of: tx.documents.renew(of.document),
+    "documents.delete": lambda tx, runs, actor, of: tx.documents.delete(of.document, version=None),
     "runs.ground": lambda tx, runs, actor, of: _ground(runs, actor, session_id=of.session),
     "runs.ground: agent": lambda tx, runs, actor, of: _ground(runs, actor, agent_id=of.agent),
     "runs.ground: name": lambda tx, runs, actor, of: _ground(runs, actor, agent_name=of.agent_name),
@@ -167,6 +174,7 @@ UNOWNED = {
     *(f"{name}.add" for name in ("accounts", "families", "api_keys", "identities", "audit")),
     *("agents.add", "accounts.logged_in", "runs.tails", "runs.journaled", "tasks.add"),
     *("tasks.waiting", "schedules.add", "schedules.now", "schedules.move", "webhooks.add"),
+    "documents.add",
 }
 """What brings its own owner along, or is asked by the server itself."""
 PORTS = (
@@ -180,6 +188,7 @@ PORTS = (
     "tasks",
     "schedules",
     "webhooks",
+    "documents",
 )
 
 
@@ -228,7 +237,10 @@ async def _things(tenant: Tenant) -> Things:
             updated_at=tenant.now(),
         )
         await tx.webhooks.add(webhook, b"sealed", most=1)
+        document = tenant.document(ann)
+        await tx.documents.add(document, str(document.id), most_bytes=1000)
         (task,) = await tx.tasks.add([asked])
+    await tenant.indexed(ann, document, "what it says")
     admitted = await tenant.asks(ann, agent, key=KEY)
     session_id = admitted.run.session_id
     assert session_id is not None
@@ -247,6 +259,7 @@ async def _things(tenant: Tenant) -> Things:
         task=task.id,
         schedule=schedule.id,
         webhook=webhook,
+        document=document.id,
     )
 
 
@@ -263,6 +276,7 @@ async def _seen(tenant: Tenant, of: Things) -> list[Any]:
             await tx.tasks.get(of.task),
             await tx.schedules.get(of.schedule),
             await tx.webhooks.sealed(of.webhook.id),
+            await tx.documents.get(of.document),
             *(run, events),
         ]
 

@@ -23,6 +23,7 @@ RUN_PAGES = [
     "docs/streaming.md",
     "docs/operations.md",
     "docs/scheduling.md",
+    "docs/citations.md",
 ]
 PAGES = [
     *RUN_PAGES,

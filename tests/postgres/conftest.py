@@ -6,6 +6,7 @@ import pytest
 
 from polyagent.adapters.memory.queue import MemoryQueue
 from polyagent.adapters.postgres.engine import open_engine
+from polyagent.adapters.postgres.indexes import PostgresIndexes
 from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.runs.runs import PostgresRuns
 from polyagent.adapters.postgres.store import PostgresStore
@@ -28,5 +29,6 @@ async def tenant(postgres_url: str, pool: Pool) -> AsyncIterator[Tenant]:
         PostgresStore(engine, MemoryQueue()),
         PostgresRuns(pool, MemoryQueue(), queued_runs=100),
         SystemClock(),
+        PostgresIndexes(pool),
     )
     await engine.dispose()

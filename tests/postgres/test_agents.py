@@ -7,6 +7,8 @@ import pytest
 
 from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.memory.queue import MemoryQueue
+from polyagent.adapters.memory.retrieval import MemoryRetrieval
+from polyagent.adapters.memory.state import State
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.adapters.system.clock import SystemClock
@@ -27,7 +29,8 @@ ACTOR = Actor(user_id=new_id(), workspace_id=new_id(), role="member")
 async def agents(postgres_url: str) -> AsyncIterator[ManageAgents]:
     engine = open_engine(Database(url=postgres_url))
     store, clock = PostgresStore(engine, MemoryQueue()), SystemClock()
-    yield ManageAgents(store, Toolbox(), ScriptedModels(), clock, Audit(store, clock))
+    audit, retrieval = Audit(store, clock), MemoryRetrieval(State())
+    yield ManageAgents(store, Toolbox(), ScriptedModels(), clock, audit, retrieval)
     await engine.dispose()
 
 

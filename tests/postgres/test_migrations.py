@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from polyagent.adapters.postgres import migrate
 from polyagent.adapters.postgres.access.tables import AuditRow
 from polyagent.adapters.postgres.pool import connect_args
+from polyagent.adapters.postgres.posting_tables import PostingRow
 from polyagent.adapters.postgres.runs.usage_table import UsageRow
 from polyagent.adapters.postgres.tasks.schedule_table import ScheduleRow
 from polyagent.adapters.postgres.tasks.tables import TaskRow
@@ -21,7 +22,13 @@ from polyagent.domain.errors import MigrationImpossible
 from polyagent.settings import Database
 from tests.engines import Cluster
 
-TABLES = (AuditRow, UsageRow, TaskRow, ScheduleRow)  # their files know all of them together
+TABLES = (
+    AuditRow,
+    UsageRow,
+    TaskRow,
+    ScheduleRow,
+    PostingRow,
+)  # their files know all of them together
 
 
 async def test_a_database_goes_up_and_down_and_up_again(empty_url: str) -> None:

@@ -8,7 +8,7 @@ from dishka.exceptions import InvalidGraphError
 
 from polyagent.app.extension import App, merged
 from polyagent.app.finding import found
-from polyagent.app.ground import settled
+from polyagent.app.ground import data_dir, settled
 from polyagent.ports.models import Models
 from polyagent.settings import Settings, SettingsError
 
@@ -21,6 +21,7 @@ def container(settings: Settings, *overrides: App | Provider) -> AsyncContainer:
     So do those of plugins and of POLYAGENT_APP. Close it in the end. The graph is checked here,
     before anything connects. Raises `SettingsError`.
     """
+    from polyagent.adapters.blobs.provider import BlobsProvider
     from polyagent.adapters.openai.provider import OpenAIProvider
     from polyagent.adapters.postgres.provider import PostgresProvider
     from polyagent.adapters.redis.provider import RedisEventsProvider, RedisProvider
@@ -31,6 +32,7 @@ def container(settings: Settings, *overrides: App | Provider) -> AsyncContainer:
         RedisProvider(),
         RedisEventsProvider(),
         OpenAIProvider(),
+        BlobsProvider(data_dir(settings)),
         HealthProvider(),
     )
     return _made(settings, *engines, own=merged([found(), *overrides]))
@@ -53,6 +55,7 @@ def memory_container(
 
 
 def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
+    from polyagent.adapters.extraction.provider import ExtractionProvider
     from polyagent.adapters.functions.provider import FunctionsProvider
     from polyagent.adapters.jsonschema.provider import SchemasProvider
     from polyagent.adapters.kinds.provider import KindsProvider
@@ -74,6 +77,7 @@ def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
             LiveLogsProvider(),
             WebProvider(),
             SchemasProvider(),
+            ExtractionProvider(),
             FunctionsProvider(own.tools),
             KindsProvider(own.kinds),
             WorkerProvider(),

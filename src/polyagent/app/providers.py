@@ -4,6 +4,7 @@ from dishka import Provider, Scope, from_context, provide
 
 from polyagent.domain.account import LoginPolicy
 from polyagent.domain.caps import Caps
+from polyagent.domain.document import DocumentPolicy
 from polyagent.domain.image import ImageLimits
 from polyagent.domain.run import RunDefaults
 from polyagent.domain.task import TaskDefaults
@@ -12,6 +13,7 @@ from polyagent.settings import (
     Ai,
     Auth,
     Database,
+    Documents,
     Limits,
     Queue,
     Redis,
@@ -29,15 +31,19 @@ from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.completions import FindModels, SendCompletion
 from polyagent.usecases.deliver_webhook import DeliverWebhook
+from polyagent.usecases.documents import ManageDocuments
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.fire_schedules import FireSchedules
 from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.ingest import IngestDocument
 from polyagent.usecases.login import LogIn, LogOut, RefreshLogin
 from polyagent.usecases.oversight import Oversight
 from polyagent.usecases.profile import ManageProfile
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.schedules import ManageSchedules
+from polyagent.usecases.search_documents import FindDocuments
 from polyagent.usecases.sessions import ManageSessions
+from polyagent.usecases.sweep_blobs import SweepBlobs
 from polyagent.usecases.tasks import ManageTasks
 from polyagent.usecases.tickets import ManageTickets
 from polyagent.usecases.tools import UseTools
@@ -91,6 +97,10 @@ class SettingsProvider(Provider):
         return settings.webhooks
 
     @provide
+    def documents(self, settings: Settings) -> Documents:
+        return settings.documents
+
+    @provide
     def caps(self, queue: Queue) -> Caps:
         return Caps(kinds=queue.kind_tasks, user=queue.user_tasks)
 
@@ -127,6 +137,10 @@ class UseCaseProvider(Provider):
     execute = provide(ExecuteRun)
     answer_once = provide(AnswerOnce)
     usage = provide(ReadUsage)
+    documents = provide(ManageDocuments)
+    ingest = provide(IngestDocument)
+    sweep_blobs = provide(SweepBlobs)
+    find_documents = provide(FindDocuments)
 
     @provide
     def login_policy(self, auth: Auth) -> LoginPolicy:
@@ -161,6 +175,12 @@ class UseCaseProvider(Provider):
             timeout_s=webhooks.timeout_s,
             retry_delays_s=webhooks.retry_delays_s,
             most=limits.user_webhooks,
+        )
+
+    @provide
+    def document_policy(self, documents: Documents) -> DocumentPolicy:
+        return DocumentPolicy(
+            max_upload_bytes=documents.max_upload_bytes, user_bytes=documents.user_bytes
         )
 
     @provide

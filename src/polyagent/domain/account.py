@@ -76,6 +76,13 @@ class Actor(msgspec.Struct, frozen=True):
         """The same user without an administrator's rights: it sees only what is its own or shared."""
         return msgspec.structs.replace(self, role="member") if self.role == "admin" else self
 
+    def may(self, permission: Permission) -> bool:
+        try:
+            self.require(permission)
+        except Forbidden:
+            return False
+        return True
+
     def require(self, permission: Permission) -> None:
         """Raise `Forbidden` unless the role has `permission`, `ScopeMissing` unless the key has."""
         if permission not in PERMISSIONS[self.role]:

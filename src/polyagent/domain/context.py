@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from polyagent.domain.chat import ImagePart, Message, Part, TextPart, text_of
+from polyagent.domain.chat import FilePart, ImagePart, Message, Part, TextPart, text_of
 from polyagent.domain.model import PromptCall, PromptMessage
 from polyagent.domain.tool import Tool, ToolCall
 
 IMAGE_TOKENS = 1000
 MESSAGE_TOKENS = 6
 UNSEEN = "[An image was sent here. You cannot see images.]"
+ATTACHED = "[A document is attached here.]"
 
 SUMMARY_HEAD = "[The conversation so far, as the server has summarised it:"
 SUMMARY_FOOT = "End of the summary.]"
@@ -121,6 +122,11 @@ def _unseen(part: Part) -> Part:
     return TextPart(UNSEEN) if isinstance(part, ImagePart) else part
 
 
+def _named(part: Part) -> Part:
+    """Return a file as a note: what it says is found in it, and told as passages."""
+    return TextPart(ATTACHED) if isinstance(part, FilePart) else part
+
+
 def prompt_call(call: ToolCall) -> PromptCall:
     """Return a call as every service takes it: with a name that a function could have, and an object's text."""
     arguments = call.arguments
@@ -162,7 +168,7 @@ def _told(messages: Iterable[Message], result_tokens: int | None) -> Iterator[Pr
             continue
         calls = tuple(prompt_call(call) for call in message.tool_calls)
         role = "user" if message.role == "tool" else message.role
-        yield PromptMessage(role=role, parts=message.parts, calls=calls)
+        yield PromptMessage(role=role, parts=tuple(map(_named, message.parts)), calls=calls)
         for call in message.tool_calls:
             answer = TextPart(_bounded(result_text(call), message, result_tokens))
             yield PromptMessage(role="tool", parts=(answer,), tool_call_id=call.id)

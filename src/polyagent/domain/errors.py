@@ -223,6 +223,24 @@ class ImageTooLarge(ImageUnusable):
     code = "image_too_large"
 
 
+class TooLarge(PolyAgentError):
+    """It has more bytes than is taken."""
+
+    code = "too_large"
+
+
+class QuotaExceeded(TooLarge):
+    """What its owner keeps would be more than a user may keep."""
+
+    code = "quota_exceeded"
+
+
+class DocumentTypeUnsupported(PolyAgentError):
+    """The bytes are of no format that is read."""
+
+    code = "document_type_unsupported"
+
+
 class IdempotencyKeyReused(Impossible):
     code = "idempotency_key_reused"
 
@@ -255,6 +273,12 @@ class Unavailable(PolyAgentError):
 
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
+
+
+class StorageUnavailable(Unavailable):
+    """Where the bytes of documents are kept does not answer."""
+
+    code = "storage_unavailable"
 
 
 class QueueUnavailable(Unavailable):
@@ -362,6 +386,34 @@ class TaskGivenUp(PolyAgentError):
     """A task can never succeed: no further attempt is made."""
 
     code = "task_given_up"
+
+
+class DocumentUnreadable(TaskGivenUp):
+    """There is no way to the text of a document."""
+
+    code = "document_damaged"
+
+
+class BlobGone(DocumentUnreadable):
+    """What was uploaded is lost."""
+
+    code = "blob_gone"
+
+
+class DocumentEncrypted(DocumentUnreadable):
+    code = "document_encrypted"
+
+
+class DocumentWithoutText(DocumentUnreadable):
+    """Nothing in it is text: it is empty, or pictures of pages."""
+
+    code = "no_text"
+
+
+class DocumentTooComplex(DocumentUnreadable):
+    """To read it takes more memory, time or room than one document may."""
+
+    code = "document_too_complex"
 
 
 class ReceiverGone(TaskGivenUp):

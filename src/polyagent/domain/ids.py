@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from datetime import UTC, datetime
 from uuid import UUID
 
 
@@ -24,3 +25,10 @@ class _Ids:
 
 
 new_id = _Ids()
+
+
+def made_at(id_: UUID) -> datetime:
+    """Return when an id was made. Raises `ValueError` if it is none of version 7."""
+    if id_.version != 7:
+        raise ValueError("only ids of version 7 say when they were made")
+    return datetime.fromtimestamp((id_.int >> 80) / 1000, tz=UTC)

@@ -1,5 +1,6 @@
 """Runs: one answer of an agent, durable from its first instant."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -21,6 +22,7 @@ from polyagent.domain.event import (
 )
 from polyagent.domain.model import PromptMessage, ToolChoice
 from polyagent.domain.response_format import PlainText, ResponseFormat
+from polyagent.domain.retrieval import Passage
 from polyagent.domain.tool import Tool, ToolCall
 from polyagent.domain.usage import Usage
 
@@ -64,8 +66,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `tools_named` is true where somebody chose the tools, so that an answer without them must say so.
     `given` is the whole conversation where the client brings it along: what the model is told between the
     instructions and the run's own steps, whose first, the user's message, it holds too. `client_tools`
-    are called by the client, in its next request. Both are gone once the run has ended. `traceparent` is
-    the trace of the request that the run came with.
+    are called by the client, in its next request. `passages` were found for the question, in the documents
+    that `document_ids` and `collection` narrow it to. All three are gone once the run has ended.
+    `traceparent` is the trace of the request that the run came with.
     """
 
     parts: tuple[Part, ...]
@@ -77,6 +80,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     in_doubt: InDoubt = "tell_model"
     response_format: ResponseFormat | None = None
+    document_ids: tuple[UUID, ...] = ()
+    collection: str | None = None
+    passages: tuple[Passage, ...] = ()
     given: tuple[PromptMessage, ...] = ()
     client_tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
@@ -92,9 +98,23 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         named = any(tool.name == name for tool in self.client_tools)
         return named or bool(self.client_tools and not self.tools)
 
+    @property
+    def has_documents(self) -> bool:
+        """Say whether the answer is to come from documents."""
+        return bool(self.document_ids) or self.collection is not None
+
+    def with_files(self, document_ids: tuple[UUID, ...]) -> "Spec":
+        """Return it with documents that its question brings along."""
+        if self.collection is not None:
+            return msgspec.structs.replace(self, document_ids=document_ids, collection=None)
+        return msgspec.structs.replace(self, document_ids=(*self.document_ids, *document_ids))
+
+    def with_passages(self, passages: Sequence[Passage]) -> "Spec":
+        return msgspec.structs.replace(self, passages=tuple(passages))
+
     def when_over(self) -> "Spec":
         """Return what is kept of it once the run has ended."""
-        return msgspec.structs.replace(self, given=(), client_tools=())
+        return msgspec.structs.replace(self, given=(), client_tools=(), passages=())
 
 
 class NewRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,13 +61,18 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tool may know of its call. The same `idempotency_key` means the same call again."""
+    """What a tool may know of its call. The same `idempotency_key` means the same call again.
+
+    `document_ids` and `collection` are what the agent's documents are narrowed to.
+    """
 
     workspace_id: UUID
     user_id: UUID
     run_id: UUID | None
     idempotency_key: str
     attempt: int = 1
+    document_ids: tuple[UUID, ...] = ()
+    collection: str | None = None
 
 
 class ExecuteTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

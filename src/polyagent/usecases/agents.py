@@ -6,15 +6,17 @@ from uuid import UUID
 
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent, AgentType, NewAgent, merged
-from polyagent.domain.errors import Conflict, NameTaken, NotFound, PreconditionFailed
+from polyagent.domain.errors import Conflict, NameTaken, PreconditionFailed
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.ports.clock import Clock
 from polyagent.ports.models import Models
+from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.store import Store
 from polyagent.ports.tools import Tools
 from polyagent.usecases.audit import Audit
 from polyagent.usecases.checks import model_info, require_tools
+from polyagent.usecases.search_documents import require_documents
 
 BUILTIN: dict[AgentType, NewAgent] = {
     "general": NewAgent(
@@ -38,7 +40,7 @@ BUILTIN: dict[AgentType, NewAgent] = {
         type="research",
         description="Looks things up and says where they stand.",
         instructions="You are a careful researcher. Say what you know, from where, and what you do not know.",
-        tools=("web_search", "calculator", "current_time"),
+        tools=("web_search", "document_search", "calculator", "current_time"),
         visibility="shared",
     ),
 }
@@ -46,8 +48,15 @@ BUILTIN: dict[AgentType, NewAgent] = {
 
 class ManageAgents:
     def __init__(
-        self, store: Store, tools: Tools, models: Models, clock: Clock, audit: Audit
+        self,
+        store: Store,
+        tools: Tools,
+        models: Models,
+        clock: Clock,
+        audit: Audit,
+        retrieval: Retrieval,
     ) -> None:
+        self._retrieval = retrieval
         self._audit = audit
         self._store = store
         self._tools = tools
@@ -58,7 +67,7 @@ class ManageAgents:
         """Raises `NameTaken`, `ToolUnknown`, `ModelUnknown`, `NotFound` for a document."""
         actor.require("agents:write")
         new = new.tidied()
-        await self._check(new)
+        await self._check(actor, new)
         agent = self._made(actor.workspace_id, actor.user_id, new)
         async with self._store.begin(actor) as tx:
             await tx.agents.add(agent)
@@ -136,7 +145,7 @@ class ManageAgents:
             new = made(now).tidied()
             if actor.is_admin:
                 now.require_changeable(new)
-            await self._check(new)
+            await self._check(actor, new)
             try:
                 async with self._store.begin(actor) as tx:
                     agent = await tx.agents.change(agent_id, new, version=version or now.version)
@@ -174,10 +183,9 @@ class ManageAgents:
             updated_at=now,
         )
 
-    async def _check(self, new: NewAgent) -> None:
+    async def _check(self, actor: Actor, new: NewAgent) -> None:
         require_tools(self._tools, new.tools)
         require_tools(self._tools, tuple(new.approval), pointer="#/approval/{name}")
-        if new.document_ids:
-            raise NotFound(f"There is no document {new.document_ids[0]}.")
+        await require_documents(self._retrieval, actor, new.document_ids, "#/document_ids/{n}")
         if new.model is not None:
             await model_info(self._models, new.model, pointer="#/model")

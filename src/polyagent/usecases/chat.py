@@ -1,12 +1,10 @@
 """Sending a message: the ask becomes a run, durable before anything else happens."""
 
-from uuid import UUID
-
 from msgspec.structs import replace
 
 from polyagent.domain.account import Actor
 from polyagent.domain.agent import Agent
-from polyagent.domain.chat import Ask, FilePart, ImagePart, Part, any_elsewhere
+from polyagent.domain.chat import Ask, ImagePart, any_elsewhere
 from polyagent.domain.errors import Fault, NotFound, NotSupported
 from polyagent.domain.ids import new_id
 from polyagent.domain.image import ImageLimits
@@ -14,12 +12,20 @@ from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
+from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.tools import Tools
 from polyagent.usecases.admission import Admission
-from polyagent.usecases.checks import model_info, require_sight, require_sound_form, require_tools
+from polyagent.usecases.checks import (
+    model_info,
+    require_sight,
+    require_sound_form,
+    require_tools,
+    usable_tools,
+)
 from polyagent.usecases.images import TakeImages
+from polyagent.usecases.search_documents import require_documents, with_documents
 
 
 class SendChat:
@@ -32,6 +38,7 @@ class SendChat:
         outbound: Outbound,
         images: ImageLimits,
         schemas: Schemas,
+        retrieval: Retrieval,
     ) -> None:
         self._runs = runs
         self._admission = Admission(runs, executor)
@@ -39,6 +46,7 @@ class SendChat:
         self._tools = tools
         self._take_images = TakeImages(outbound, images)
         self._schemas = schemas
+        self._retrieval = retrieval
 
     async def __call__(
         self, actor: Actor, ask: Ask, *, key: IdempotencyKey | None = None
@@ -50,7 +58,7 @@ class SendChat:
         `NotSupported`, `SessionBusy`, `IdempotencyKeyReused`, `Limited`, `StoreUnavailable`, and what `TakeImages` raises.
         """
         actor.require("chat")
-        _require_supported(ask)
+        _require_supported(actor, ask)
         require_sound_form(self._schemas, ask.response_format)
         return await self._admission(
             actor,
@@ -68,13 +76,17 @@ class SendChat:
             session_id=ask.session_id,
             end_user=ask.end_user,
         )
-        run = self._run(ask, ground)
+        await require_documents(self._retrieval, actor, ask.document_ids, "#/document_ids/{n}")
+        run = self._run(actor, ask, ground)
         pointer = "#/model" if ask.model else None
         require_sight(ask.parts, await model_info(self._models, run.spec.model, pointer=pointer))
         parts = await self._take_images(ask.parts)
-        return replace(run, spec=replace(run.spec, parts=parts)), ground
+        spec = await with_documents(
+            self._retrieval, actor, run.spec, ask.parts, attached=bool(ask.document_ids)
+        )
+        return replace(run, spec=replace(spec, parts=parts)), ground
 
-    def _run(self, ask: Ask, ground: Ground) -> NewRun:
+    def _run(self, actor: Actor, ask: Ask, ground: Ground) -> NewRun:
         return NewRun(
             id=new_id(),
             message_id=new_id(),
@@ -83,37 +95,38 @@ class SendChat:
             title=ask.title,
             agent_id=ground.agent.id,
             agent_version=ground.agent.version,
-            spec=self._spec(ask, ground.agent),
+            spec=self._spec(actor, ask, ground.agent),
             priority=ask.priority,
             end_user=ask.end_user,
             metadata=ask.metadata,
             reject_if_busy=ask.policy == "reject",
         )
 
-    def _spec(self, ask: Ask, agent: Agent) -> Spec:
+    def _spec(self, actor: Actor, ask: Ask, agent: Agent) -> Spec:
         if ask.tools is not None:
             require_tools(self._tools, ask.tools, None if agent.builtin else agent.tools)
+        named = agent.tools if ask.tools is None else ask.tools
         return Spec(
             parts=ask.parts,
             instructions=ask.instructions if ask.instructions is not None else agent.instructions,
             model=ask.model or agent.model,
             settings=ask.model_settings.over(agent.model_settings),
-            tools=agent.tools if ask.tools is None else ask.tools,
+            tools=usable_tools(actor, named),
             tools_named=bool(ask.tools) or (ask.tools is None and not agent.builtin),
             limits=agent.limits,
             in_doubt=agent.in_doubt,
             response_format=ask.response_format,
+            document_ids=ask.document_ids or agent.document_ids,
+            collection=None if ask.document_ids else agent.collection,
         )
 
 
-def _require_supported(ask: Ask) -> None:
+def _require_supported(actor: Actor, ask: Ask) -> None:
     if ask.policy in ("interrupt", "steer"):
         fault = Fault("#/policy", f"{ask.policy} comes in a later version; use enqueue or reject.")
         raise NotSupported(fault.detail, faults=(fault,))
-    documents = [*ask.document_ids, *filter(None, map(_document, ask.parts))]
-    if documents:
-        raise NotFound(f"There is no document {documents[0]}.")
-
-
-def _document(part: Part) -> UUID | None:
-    return part.document_id if isinstance(part, FilePart | ImagePart) else None
+    if ask.document_ids:
+        actor.require("documents:read")
+    for part in ask.parts:
+        if isinstance(part, ImagePart) and part.document_id is not None:
+            raise NotFound(f"There is no document {part.document_id} that is an image.")

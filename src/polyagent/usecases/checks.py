@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from polyagent.domain.account import Actor
 from polyagent.domain.chat import ImagePart, Part
 from polyagent.domain.errors import (
     Fault,
@@ -13,6 +14,7 @@ from polyagent.domain.errors import (
 from polyagent.domain.misfit import escaped
 from polyagent.domain.model import ModelInfo
 from polyagent.domain.response_format import SCHEMA_AT, JsonSchema, ResponseFormat
+from polyagent.domain.retrieval import DOCUMENT_SEARCH
 from polyagent.ports.models import Models
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.tools import Tools
@@ -42,6 +44,13 @@ def require_tools(
     )
     if faults:
         raise ToolUnknown(faults[0].detail, faults=faults)
+
+
+def usable_tools(actor: Actor, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tools that read nothing which the actor's key is not for."""
+    if actor.may("documents:read"):
+        return names
+    return tuple(name for name in names if name != DOCUMENT_SEARCH)
 
 
 def require_sight(parts: Iterable[Part], info: ModelInfo | None) -> None:

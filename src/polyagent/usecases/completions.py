@@ -26,12 +26,14 @@ from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
+from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.store import Store
 from polyagent.usecases.admission import Admission
-from polyagent.usecases.checks import model_info, require_sight, require_sound_form
+from polyagent.usecases.checks import model_info, require_sight, require_sound_form, usable_tools
 from polyagent.usecases.images import TakeImages
+from polyagent.usecases.search_documents import with_documents
 
 PAGE = 100
 MODEL_SERVICE = "model-service"
@@ -46,10 +48,12 @@ class SendCompletion:
         outbound: Outbound,
         images: ImageLimits,
         schemas: Schemas,
+        retrieval: Retrieval,
     ) -> None:
         self._runs = runs
         self._models = models
         self._schemas = schemas
+        self._retrieval = retrieval
         self._admission = Admission(runs, executor)
         self._take_images = TakeImages(outbound, images)
 
@@ -69,11 +73,12 @@ class SendCompletion:
 
     async def _stands(self, actor: Actor, ask: CompletionAsk) -> tuple[NewRun, Ground]:
         ground = await _ground(self._runs, actor, ask.agent)
-        spec = _spec(ask, ground.agent)
+        spec = _spec(actor, ask, ground.agent)
         _require_distinct(spec)
         info = await model_info(self._models, spec.model)
         require_sight(ask.parts, info)
         _require_hands(spec, info)
+        spec = await with_documents(self._retrieval, actor, spec, ask.parts)
         spec = replace(spec, given=await self._with_images(ask.given))
         run = NewRun(
             id=new_id(),
@@ -177,7 +182,7 @@ def _newest(given: tuple[PromptMessage, ...]) -> int:
     return sum(len(said.parts) for said in given[: users[-1] if users else 0])
 
 
-def _spec(ask: CompletionAsk, agent: Agent) -> Spec:
+def _spec(actor: Actor, ask: CompletionAsk, agent: Agent) -> Spec:
     bare = Spec(
         parts=ask.parts,
         model=ask.model,
@@ -195,9 +200,11 @@ def _spec(ask: CompletionAsk, agent: Agent) -> Spec:
         instructions=agent.instructions,
         model=agent.model,
         settings=bare.settings.over(agent.model_settings),
-        tools=agent.tools,
+        tools=usable_tools(actor, agent.tools),
         tools_named=not agent.builtin,
         limits=agent.limits,
+        document_ids=agent.document_ids,
+        collection=agent.collection,
         in_doubt=agent.in_doubt,
     )
 

@@ -8,6 +8,7 @@ from polyagent.adapters.memory.task_rows import Stored
 from polyagent.domain.account import User
 from polyagent.domain.ids import new_id
 from tests.api.client import Answer, Client
+from tests.api.forms import form
 from tests.api.matrix.document import Operation
 from tests.api.matrix.town import PASSWORD, Town
 
@@ -18,6 +19,7 @@ class Ask(NamedTuple):
     about: Mapping[str, Any] = MappingProxyType({})
     json: Any = None
     headers: Mapping[str, str] = MappingProxyType({})
+    content: bytes = b""
 
     def path(self, operation: Operation) -> str:
         return operation.path.format(**self.about)
@@ -25,7 +27,11 @@ class Ask(NamedTuple):
     async def by(self, client: Client, operation: Operation, **changes: Any) -> Answer:
         ask = self._replace(**changes)
         return await client.request(
-            operation.method, ask.path(operation), json=ask.json, headers=ask.headers
+            operation.method,
+            ask.path(operation),
+            json=ask.json,
+            content=ask.content,
+            headers=ask.headers,
         )
 
 
@@ -161,6 +167,19 @@ def _new_schedule() -> Any:
     return {"name": f"s-{new_id().hex}", **when, "task": {"kind": "rests"}}
 
 
+async def _of_document(town: Town, user: User) -> Ask:
+    return Ask({"document_id": await town.document(user)})
+
+
+async def _index(town: Town, user: User) -> Ask:
+    return Ask(json={"document_ids": [str(await town.document(user))]})
+
+
+async def _upload(_: Town, __: User) -> Ask:
+    content, content_type = form(file=("a.txt", new_id().hex.encode()))
+    return Ask(content=content, headers={"content_type": content_type})
+
+
 REQUESTS: dict[str, Make] = {
     "log_in": _log_in,
     "register": _newcomer(),
@@ -195,6 +214,13 @@ REQUESTS: dict[str, Make] = {
     "get_task": _of_task(),
     "cancel_task": _of_task(),
     "retry_task": _of_task("dead"),
+    "upload_document": _upload,
+    "list_documents": _plain(),
+    "get_document": _of_document,
+    "delete_document": _of_document,
+    "get_document_content": _of_document,
+    "list_document_chunks": _of_document,
+    "index_documents": _index,
     "log_out": _plain(),
     "get_profile": _plain(),
     "update_profile": _says(lambda: {"email": _email()}),
@@ -218,6 +244,7 @@ REQUESTS: dict[str, Make] = {
     "restore_agent_version": _of_agent(number=1),
     "list_tools": _plain(),
     "get_tool": _plain(name="calculator"),
+    "search_documents": _says(lambda: {"query": "bees"}),
     "execute_tool": _says(lambda: {"name": "current_time", "arguments": {}}),
     "create_ticket": _ticket,
     "list_sessions": _plain(),

@@ -24,6 +24,8 @@ CHATS = Right("viewer", "chat")
 READS_AGENTS = Right("viewer", "agents:read")
 MAKES_AGENTS = Right("member", "agents:write")
 READS_TASKS = Right("viewer", "tasks:read")
+READS_DOCUMENTS = Right("viewer", "documents:read")
+MAKES_DOCUMENTS = Right("member", "documents:write")
 MAKES_TASKS = Right("member", "tasks:write")
 LOGGED_IN = Right("viewer", NO_KEY)
 ENDS_LOGIN = Right("viewer", NO_KEY)
@@ -64,6 +66,13 @@ RIGHTS: dict[str, Right] = {
     "get_task": READS_TASKS,
     "cancel_task": MAKES_TASKS,
     "retry_task": MAKES_TASKS,
+    "upload_document": MAKES_DOCUMENTS,
+    "list_documents": READS_DOCUMENTS,
+    "get_document": READS_DOCUMENTS,
+    "delete_document": MAKES_DOCUMENTS,
+    "get_document_content": READS_DOCUMENTS,
+    "list_document_chunks": READS_DOCUMENTS,
+    "index_documents": MAKES_DOCUMENTS,
     "log_out": ENDS_LOGIN,
     "get_profile": Right("viewer", ANY_KEY),
     "update_profile": LOGGED_IN,
@@ -87,6 +96,7 @@ RIGHTS: dict[str, Right] = {
     "restore_agent_version": MAKES_AGENTS,
     "list_tools": READS_AGENTS,
     "get_tool": READS_AGENTS,
+    "search_documents": Right("viewer", "documents:read"),
     "execute_tool": Right("member", "tools:execute"),
     "create_ticket": CHATS,
     "list_sessions": CHATS,

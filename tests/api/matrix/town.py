@@ -18,12 +18,14 @@ from polyagent.domain.account import Account, Actor, Role, User, UserStatus
 from polyagent.domain.agent import Agent, NewAgent, Visibility
 from polyagent.domain.api_key import MadeApiKey, Secret, prefix_of
 from polyagent.domain.chat import TextPart
+from polyagent.domain.document import Document
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import NewRun, Spec
 from polyagent.domain.schedule import NewSchedule, made
 from polyagent.domain.task import TaskAsk, TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
 from polyagent.domain.webhook import Webhook
+from polyagent.ports.blobs import Blobs
 from polyagent.ports.clock import Clock
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
@@ -240,6 +242,27 @@ class Town:
             await tx.schedules.add(schedule)
         return schedule.id
 
+    async def document(self, user: User) -> UUID:
+        document = Document(
+            id=new_id(),
+            workspace_id=user.workspace_id,
+            owner_id=user.id,
+            filename="a secret.txt",
+            content_type="text/plain",
+            size_bytes=8,
+            sha256=new_id().hex * 2,
+            created_at=NOW,
+        )
+        blob = str(document.id)
+
+        async def content() -> AsyncIterator[bytes]:
+            yield b"a secret"
+
+        await (await self.house.container.get(Blobs)).put(blob, content())
+        async with self._store.begin(actor_of(user)) as tx:
+            await tx.documents.add(document, blob, most_bytes=MANY)
+        return document.id
+
     def snapshot(self) -> dict[str, Any]:
         """Return all that is stored, but for who asked: rows are frozen, so shallow copies do."""
         state = self.state
@@ -254,6 +277,7 @@ class Town:
             "tasks",
             "schedules",
             "webhooks",
+            "documents",
         )
         return {
             **{name: dict(getattr(state, name)) for name in (*tables, "copies", "keys", "answers")},

@@ -8,16 +8,23 @@ from polyagent import settings
 from polyagent.adapters.functions.calculator import calculator
 from polyagent.adapters.functions.code_analyzer import CodeAnalyzer
 from polyagent.adapters.functions.current_time import CurrentTime
+from polyagent.adapters.functions.document_search import DocumentSearch
 from polyagent.adapters.functions.function import Function
 from polyagent.adapters.functions.git_helper import GitHelper
 from polyagent.adapters.functions.isolated.parent import Isolated
 from polyagent.adapters.functions.registry import FunctionTools
 from polyagent.adapters.functions.web_search import WebSearch
 from polyagent.ports.clock import Clock
+from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.search import Search
 from polyagent.ports.tools import Tools
 
-BUILTIN = frozenset({"calculator", "code_analyzer", "current_time", "git_helper", "web_search"})
+BUILTIN = frozenset(
+    {
+        *("calculator", "code_analyzer", "current_time", "document_search", "git_helper"),
+        "web_search",
+    }
+)
 
 
 class FunctionsProvider(Provider):
@@ -29,7 +36,9 @@ class FunctionsProvider(Provider):
         self._own = [*_distinct(own)]
 
     @provide
-    def tools(self, allowed: settings.Tools, clock: Clock, search: Search) -> Tools:
+    def tools(
+        self, allowed: settings.Tools, clock: Clock, search: Search, retrieval: Retrieval
+    ) -> Tools:
         isolated = Isolated()
         functions = [
             calculator,
@@ -37,6 +46,7 @@ class FunctionsProvider(Provider):
             CodeAnalyzer(isolated).function(),
             GitHelper(isolated, allowed.git_repositories).function(),
             WebSearch(search).function(),
+            DocumentSearch(retrieval).function(),
             *self._own,
         ]
         return FunctionTools(

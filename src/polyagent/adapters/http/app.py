@@ -29,6 +29,8 @@ from polyagent.adapters.http.routes.agents import AgentController
 from polyagent.adapters.http.routes.api_keys import ApiKeyController
 from polyagent.adapters.http.routes.audit import AuditController
 from polyagent.adapters.http.routes.chat import ChatController
+from polyagent.adapters.http.routes.document_search import DocumentSearchController
+from polyagent.adapters.http.routes.documents import DocumentController
 from polyagent.adapters.http.routes.health import HealthController
 from polyagent.adapters.http.routes.metrics import MetricsController
 from polyagent.adapters.http.routes.problems import ProblemController
@@ -45,8 +47,10 @@ from polyagent.adapters.http.socket import frames
 from polyagent.adapters.http.socket.routes import SocketController
 from polyagent.adapters.http.socket.sockets import Sockets
 from polyagent.domain.errors import PolyAgentError
-from polyagent.settings import Server, Settings
+from polyagent.settings import Documents, Server, Settings
 from polyagent.usecases.follow_run import FollowRun
+
+FORM_BYTES = 1024 * 1024  # what a form has beside its file
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -61,7 +65,7 @@ def build(
         with drain.signalled():
             yield
 
-    routes = _routes(settings.server)
+    routes = _routes(settings.server, settings.documents)
     rates = RequestRates(container, settings.limits)
     admission = Admission(settings.limits.requests)
     revocations = Revocations(container)
@@ -89,7 +93,7 @@ def build(
     return app
 
 
-def _routes(settings: Server) -> list[ControllerRouterHandler]:
+def _routes(settings: Server, documents: Documents) -> list[ControllerRouterHandler]:
     chatting = Router(
         "/",
         route_handlers=[ChatController, RunController, FrontController],
@@ -97,12 +101,18 @@ def _routes(settings: Server) -> list[ControllerRouterHandler]:
     )
     return [
         chatting,
+        Router(
+            "/",
+            route_handlers=[DocumentController],
+            request_max_body_size=documents.max_upload_bytes + FORM_BYTES,
+        ),
         *(
             UserController,
             AuditController,
             ApiKeyController,
             AgentController,
             SessionController,
+            DocumentSearchController,
             ToolController,
             TaskController,
             ScheduleController,

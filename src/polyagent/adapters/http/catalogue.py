@@ -63,6 +63,10 @@ CATALOGUE: dict[str, Entry] = {
         412, "Somebody else changed it first. Read it again, and repeat your change on that."
     ),
     "too_large": Entry(413, "The body is larger than the server takes. Send less at once."),
+    "quota_exceeded": Entry(413, "You keep as much as a user may: delete documents first."),
+    "document_type_unsupported": Entry(
+        415, "Documents are pdf, docx, pptx, xlsx, csv, md, html, txt, json or eml, by their bytes."
+    ),
     "unsupported_media_type": Entry(415, "Send JSON, with `Content-Type: application/json`."),
     "url_too_long": Entry(414, "The address is longer than 8 kB. Send long things in the body."),
     "headers_too_large": Entry(431, "The headers are larger than 32 kB in all. Send less of them."),
@@ -98,6 +102,9 @@ CATALOGUE: dict[str, Entry] = {
     "limited": Entry(429, "Too much is open at once. Close some of it, or try again later."),
     "unavailable": Entry(503, "Something that the server needs is away. Try again later."),
     "store_unavailable": Entry(503, "The database is away. Try again after `Retry-After`."),
+    "storage_unavailable": Entry(
+        503, "The storage of documents is away. Try again after `Retry-After`."
+    ),
     "stopping": Entry(503, "This process is about to end. Try again: another takes over."),
     "overloaded": Entry(503, "The server has too much to do. Try again after `Retry-After`."),
     "model_service_missing": Entry(
@@ -126,6 +133,16 @@ CATALOGUE: dict[str, Entry] = {
     "task_given_up": Entry(
         422, "The task can never succeed as it is: change it, and enqueue anew."
     ),
+    "document_damaged": Entry(422, "The document cannot be read. Make it anew, and upload that."),
+    "document_encrypted": Entry(422, "Take the password off the document, and upload it again."),
+    "document_too_complex": Entry(
+        422, "To read the document takes too much memory or time. Upload it in parts."
+    ),
+    "no_text": Entry(
+        422,
+        "The document is empty, or pictures of text. Have its text recognised, and upload that.",
+    ),
+    "blob_gone": Entry(422, "What was uploaded is lost. Upload it again."),
     "task_timed_out": Entry(422, "An attempt took longer than the task's `timeout_s`: allow more."),
     "task_poisoned": Entry(
         500,

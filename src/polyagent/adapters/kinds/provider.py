@@ -6,6 +6,7 @@ from dishka import Provider, Scope, provide
 
 from polyagent import settings
 from polyagent.adapters.kinds.chat import ChatTasks
+from polyagent.adapters.kinds.ingest import IngestTasks
 from polyagent.adapters.kinds.registry import KnownKinds
 from polyagent.adapters.kinds.tool import ToolTasks
 from polyagent.adapters.kinds.webhook import WebhookTasks
@@ -14,6 +15,7 @@ from polyagent.ports.tools import Tools
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.deliver_webhook import DeliverWebhook
 from polyagent.usecases.follow_run import FollowRun
+from polyagent.usecases.ingest import IngestDocument
 from polyagent.usecases.runs import ManageRuns
 
 BUILTIN = frozenset({"chat", "tool", "webhook", "ingest"})
@@ -42,6 +44,8 @@ class KindsProvider(Provider):
         runs: ManageRuns,
         tools: Tools,
         deliver: DeliverWebhook,
+        ingest: IngestDocument,
     ) -> Kinds:
         chat, webhook = ChatTasks(send, follow, runs), WebhookTasks(deliver)
-        return KnownKinds([chat, ToolTasks(tools), webhook, *self._own])
+        documents = IngestTasks(ingest)
+        return KnownKinds([chat, ToolTasks(tools), webhook, documents, *self._own])

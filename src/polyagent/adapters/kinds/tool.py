@@ -11,6 +11,7 @@ from polyagent.domain.errors import (
     TaskInDoubt,
     ToolUnknown,
 )
+from polyagent.domain.retrieval import DOCUMENT_SEARCH
 from polyagent.domain.task import TaskWork
 from polyagent.domain.tool import CallContext, ExecuteTool, ToolResult
 from polyagent.ports.kinds import TaskControl
@@ -30,6 +31,8 @@ class ToolTasks:
     def check(self, actor: Actor, payload: dict[str, Any]) -> None:
         actor.require("tools:execute")
         ask = payload_of(payload, ExecuteTool)
+        if ask.name == DOCUMENT_SEARCH:
+            actor.require("documents:read")
         try:
             self._tools.get(ask.name)
         except ToolUnknown as error:

@@ -4,8 +4,11 @@ from dishka import Provider, Scope, provide
 
 from polyagent.adapters.memory.access.failures import MemoryLoginFailures
 from polyagent.adapters.memory.access.standing import MemoryStanding
+from polyagent.adapters.memory.blobs import MemoryBlobs
 from polyagent.adapters.memory.clock import ManualClock
+from polyagent.adapters.memory.documents import MemoryIndexes
 from polyagent.adapters.memory.limits import MemoryPlaces, MemoryRates
+from polyagent.adapters.memory.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.runs.answers import MemoryAnswers
 from polyagent.adapters.memory.runs.backlog import MemoryBacklog
 from polyagent.adapters.memory.runs.events import MemoryEvents
@@ -20,12 +23,15 @@ from polyagent.adapters.memory.tickets import MemoryTickets
 from polyagent.adapters.memory.upkeep import MemoryUpkeep
 from polyagent.domain.caps import Caps
 from polyagent.ports.answers import Answers
+from polyagent.ports.blobs import Blobs
 from polyagent.ports.clock import Clock
+from polyagent.ports.documents import Indexes
 from polyagent.ports.events import Events, LiveLogs
 from polyagent.ports.failures import LoginFailures
 from polyagent.ports.journal import Journal
 from polyagent.ports.limits import Places, Rates
 from polyagent.ports.queue import Backlog, Queue, TaskBacklog, TaskQueue
+from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
 from polyagent.ports.standing import Standing
@@ -78,6 +84,18 @@ class MemoryProvider(Provider):
         return MemoryUpkeep(
             state, clock, audit_keep_days=auth.audit_keep_days, task_keep_days=queue.keep_days
         )
+
+    @provide
+    def blobs(self) -> Blobs:
+        return MemoryBlobs()
+
+    @provide
+    def indexes(self, state: State, clock: Clock) -> Indexes:
+        return MemoryIndexes(state, clock)
+
+    @provide
+    def retrieval(self, state: State) -> Retrieval:
+        return MemoryRetrieval(state)
 
     @provide
     def usage(self, state: State) -> UsageBook:

@@ -20,6 +20,7 @@ from polyagent.domain.answer import KeptAnswer
 from polyagent.domain.api_key import ApiKey
 from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Message, Session
+from polyagent.domain.document import Chunk, Document
 from polyagent.domain.event import Event
 from polyagent.domain.queue import Entry, who
 from polyagent.domain.run import Run, Spec
@@ -99,6 +100,17 @@ class WebhookRow(msgspec.Struct, frozen=True, kw_only=True):
     previous_until: datetime | None = None
 
 
+class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """`chunks` are those in use, `written` those of the build of that number and task."""
+
+    document: Document
+    blob: str
+    build: int = 0
+    task_id: UUID | None = None
+    chunks: tuple[Chunk, ...] = ()
+    written: tuple[Chunk, ...] = ()
+
+
 class AnswerRow(msgspec.Struct, frozen=True, kw_only=True):
     """`answer` None: the holder is at work until `expires_at`."""
 
@@ -158,6 +170,7 @@ class State:
         self.task_queue = MemoryQueue()
         self.schedules: dict[UUID, Schedule] = {}
         self.webhooks: dict[UUID, WebhookRow] = {}
+        self.documents: dict[UUID, DocumentRow] = {}
 
     def entry(self, row: RunRow) -> Entry:
         """Return the place of a run in the queue; the end users of an application take turns of their own."""

@@ -12,6 +12,7 @@ from polyagent.adapters.memory.access.audit import MemoryAuditLog
 from polyagent.adapters.memory.access.families import MemoryFamilies
 from polyagent.adapters.memory.access.identities import MemoryIdentities
 from polyagent.adapters.memory.agents import MemoryAgents
+from polyagent.adapters.memory.documents import MemoryDocuments
 from polyagent.adapters.memory.sessions import MemorySessions
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow
@@ -21,6 +22,7 @@ from polyagent.adapters.memory.tasks.webhooks import MemoryWebhooks
 from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Actor
 from polyagent.ports.clock import Clock
+from polyagent.ports.documents import Documents
 from polyagent.ports.store import (
     Accounts,
     Agents,
@@ -49,6 +51,7 @@ class MemoryTransaction:
         tasks: Tasks,
         schedules: Schedules,
         webhooks: Webhooks,
+        documents: Documents,
     ) -> None:
         self.accounts = accounts
         self.families = families
@@ -60,6 +63,7 @@ class MemoryTransaction:
         self.tasks = tasks
         self.schedules = schedules
         self.webhooks = webhooks
+        self.documents = documents
 
 
 class MemoryStore:
@@ -88,6 +92,7 @@ class MemoryStore:
                     MemoryTasks(*rows, offers),
                     MemorySchedules(*rows),
                     MemoryWebhooks(*rows),
+                    MemoryDocuments(*rows),
                 )
             except BaseException:
                 undo.roll_back()

@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polyagent.adapters.postgres.access.standing import PostgresStanding
 from polyagent.adapters.postgres.engine import open_engine
+from polyagent.adapters.postgres.indexes import PostgresIndexes
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.probe import PostgresProbe
+from polyagent.adapters.postgres.retrieval import PostgresRetrieval
 from polyagent.adapters.postgres.runs.answers import PostgresAnswers
 from polyagent.adapters.postgres.runs.backlog import PostgresBacklog
 from polyagent.adapters.postgres.runs.journal import PostgresJournal
@@ -23,8 +25,10 @@ from polyagent.adapters.postgres.upkeep import PostgresUpkeep
 from polyagent.domain.caps import Caps
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
+from polyagent.ports.documents import Indexes
 from polyagent.ports.journal import Journal
 from polyagent.ports.queue import Backlog, Queue, TaskBacklog, TaskQueue
+from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Runs
 from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
@@ -97,6 +101,14 @@ class PostgresProvider(Provider):
         return PostgresUpkeep(
             pool, audit_keep_days=auth.audit_keep_days, task_keep_days=queue.keep_days
         )
+
+    @provide
+    def indexes(self, pool: Pool) -> Indexes:
+        return PostgresIndexes(pool)
+
+    @provide
+    def retrieval(self, pool: Pool) -> Retrieval:
+        return PostgresRetrieval(pool)
 
     @provide
     def usage(self, pool: Pool) -> UsageBook:

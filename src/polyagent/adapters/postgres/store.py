@@ -11,6 +11,7 @@ from polyagent.adapters.postgres.access.audit import PostgresAuditLog
 from polyagent.adapters.postgres.access.families import PostgresFamilies
 from polyagent.adapters.postgres.access.identities import PostgresIdentities
 from polyagent.adapters.postgres.agents import PostgresAgents
+from polyagent.adapters.postgres.documents import PostgresDocuments
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.sessions import PostgresSessions
 from polyagent.adapters.postgres.statements import Statements
@@ -19,6 +20,7 @@ from polyagent.adapters.postgres.tasks.tasks import PostgresTasks
 from polyagent.adapters.postgres.tasks.webhooks import PostgresWebhooks
 from polyagent.domain.account import Actor
 from polyagent.domain.queue import Entry
+from polyagent.ports.documents import Documents
 from polyagent.ports.queue import Queue
 from polyagent.ports.store import (
     Accounts,
@@ -48,6 +50,7 @@ class PostgresTransaction:
         tasks: Tasks,
         schedules: Schedules,
         webhooks: Webhooks,
+        documents: Documents,
     ) -> None:
         self.accounts = accounts
         self.families = families
@@ -59,6 +62,7 @@ class PostgresTransaction:
         self.tasks = tasks
         self.schedules = schedules
         self.webhooks = webhooks
+        self.documents = documents
 
 
 class PostgresStore:
@@ -86,6 +90,7 @@ class PostgresStore:
                 PostgresTasks(*rows, offers),
                 PostgresSchedules(*rows),
                 PostgresWebhooks(*rows),
+                PostgresDocuments(*rows),
             )
             with translated():
                 await connection.commit()

@@ -18,6 +18,7 @@ from polyagent.domain.model import (
     PromptMessage,
     ToolChoice,
 )
+from polyagent.domain.passages import before_question, told
 from polyagent.domain.tool import Tool
 from polyagent.ports.tools import Tools
 from polyagent.usecases.execution.draft import Draft
@@ -38,8 +39,9 @@ class Asking:
         self.window = info.window_tokens if info else DEFAULT_WINDOW_TOKENS
         self.offered = self._offered(tools)
         self._tools_tokens = tools_cost(self.offered)
-        self._brought_tokens = prompt_cost(run.work.spec.given) + estimate_tokens(
-            run.work.spec.instructions or ""
+        self._passages = self._told_passages()
+        self._brought_tokens = prompt_cost(run.work.spec.given) + sum(
+            map(estimate_tokens, (run.work.spec.instructions or "", self._passages))
         )
         self.draft = Draft(run.done + 1)
         self.retries = 0
@@ -115,11 +117,19 @@ class Asking:
 
     def _messages(self) -> tuple[PromptMessage, ...]:
         run, spec = self._run, self._run.work.spec
-        told = msgspec.structs.replace(run.talk, steps=(*run.steps, *run.rejected))
+        steps, given = run.talk.steps, spec.given
+        if self._passages:
+            steps = before_question(self._passages, steps)
+            given = before_question(self._passages, given)
+        talk = msgspec.structs.replace(run.talk, steps=(*steps, *run.rejected))
         most = self.result_tokens
-        if spec.given:
-            return given_messages(spec.instructions, spec.given, told, result_tokens=most)
-        return prompt_messages(spec.instructions, told, result_tokens=most)
+        if given:
+            return given_messages(spec.instructions, given, talk, result_tokens=most)
+        return prompt_messages(spec.instructions, talk, result_tokens=most)
+
+    def _told_passages(self) -> str:
+        spec = self._run.work.spec
+        return told(spec.passages, self.window // 3) if spec.has_documents else ""
 
     def _visible(self, messages: tuple[PromptMessage, ...]) -> tuple[PromptMessage, ...]:
         """Leave out the images that the model would refuse all of it for."""

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from polyagent.domain.chat import Message, TextPart
+from polyagent.domain.chat import Citation, Message, TextPart
 from polyagent.domain.event import EventBody, MessageDelta, ReasoningDelta, ToolArgumentsDelta
 from polyagent.domain.ids import new_id
 from polyagent.domain.model import CallDelta, Finished, ModelDelta, TextDelta, ThoughtDelta
@@ -79,7 +79,13 @@ class Draft:
         )
 
     def message(
-        self, run: Run, at: datetime, calls: tuple[ToolCall, ...], *, incomplete: bool
+        self,
+        run: Run,
+        at: datetime,
+        calls: tuple[ToolCall, ...],
+        *,
+        citations: tuple[Citation, ...],
+        incomplete: bool,
     ) -> Message:
         text = self.text
         return Message(
@@ -90,6 +96,7 @@ class Draft:
             content=text,
             parts=(TextPart(text),) if text else (),
             tool_calls=calls,
+            citations=citations,
             incomplete=incomplete,
             created_at=at,
         )

@@ -66,7 +66,13 @@ class ModelStep:
         calls = draft.calls(self._tools)
         is_last = all(run.work.spec.is_for_client(call.name) for call in calls)
         incomplete = finished.reason in ("length", "content_filter") and is_last
-        message = draft.message(run.work.run, self._clock.now(), calls, incomplete=incomplete)
+        message = draft.message(
+            run.work.run,
+            self._clock.now(),
+            calls,
+            citations=run.cited(draft.text),
+            incomplete=incomplete,
+        )
         told: list[EventBody] = [
             MessageCompleted(draft.step, message, finished.raw_reason or finished.reason),
             UsageReported(draft.step, finished.model, finished.usage),

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from polyagent.domain.chat import Message
+from polyagent.domain.chat import Citation, Message
+from polyagent.domain.citation import citations_of
 from polyagent.domain.compaction import Compaction
 from polyagent.domain.context import Conversation
 from polyagent.domain.errors import Cancelled, LimitReached
@@ -15,6 +16,7 @@ from polyagent.domain.event import (
     UsageReported,
 )
 from polyagent.domain.model import ModelInfo
+from polyagent.domain.passages import found_in
 from polyagent.domain.run import CANCELLED, RunDefaults, RunError, RunStatus, StepRecord, Work
 from polyagent.domain.tool import ToolCall, ToolResult
 from polyagent.domain.usage import Usage
@@ -82,6 +84,12 @@ class State:
     @property
     def open_calls(self) -> list[ToolCall]:
         return [call for call in self.calls if call.is_open]
+
+    def cited(self, text: str) -> tuple[Citation, ...]:
+        """Return what a text of the model cites of what it was shown; nothing where it was shown nothing."""
+        spec = self.work.spec
+        shown = (*found_in(self.history), *found_in(self.steps), *spec.passages)
+        return citations_of(text, shown) if shown or spec.has_documents else ()
 
     def require_budget(self) -> None:
         """Raise `LimitReached` once the run has spent its budget, or nobody knows what it spends."""
@@ -217,4 +225,7 @@ class State:
     def _partial(self) -> Message | None:
         if self.draft is None or not self.draft.text:
             return None
-        return self.draft.message(self.work.run, self._clock.now(), (), incomplete=True)
+        cited = self.cited(self.draft.text)
+        return self.draft.message(
+            self.work.run, self._clock.now(), (), citations=cited, incomplete=True
+        )

@@ -70,6 +70,8 @@ class ToolStep:
             run_id=run.work.run.id,
             idempotency_key=run.key_of(call),
             attempt=attempt,
+            document_ids=run.work.spec.document_ids,
+            collection=run.work.spec.collection,
         )
         try:
             return await self._tools.call(call.name, call.arguments, context)

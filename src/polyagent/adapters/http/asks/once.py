@@ -22,17 +22,33 @@ def once(handler: Handler) -> Handler:
 
     @wraps(handler)
     async def answered(*args: Any, request: Call, key: str | None = None, **given: Any) -> Any:
-        async def work() -> KeptAnswer:
-            return _kept(request, await handler(*args, request=request, **given))
-
-        named = _named(request, key, given.get("data"))
-        if named is None:
+        async def work() -> Any:
             return await handler(*args, request=request, **given)
-        answer_once = await request.state.dishka_container.get(AnswerOnce)
-        return _told(*await answer_once(request.user, named, work))
+
+        return await answered_once(request, _named(request, key, given.get("data")), work)
 
     _take_key(answered, handler)
     return answered
+
+
+def keyed(handler: Handler) -> Handler:
+    """Mark a handler that reads the key itself, since its body is no JSON."""
+    handler.answers_once = True  # type: ignore[attr-defined]  # as `once` does
+    return handler
+
+
+async def answered_once(
+    request: Call, named: IdempotencyKey | None, work: Callable[[], Awaitable[Any]]
+) -> Any:
+    """Do the work, unless it was done under that key: then answer what it came to."""
+    if named is None:
+        return await work()
+
+    async def kept() -> KeptAnswer:
+        return _kept(request, await work())
+
+    answer_once = await request.state.dishka_container.get(AnswerOnce)
+    return _told(*await answer_once(request.user, named, kept))
 
 
 def _take_key(answered: Any, handler: Handler) -> None:

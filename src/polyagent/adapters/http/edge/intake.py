@@ -8,6 +8,8 @@ from litestar.types import HTTPScope, Receive, ReceiveMessage
 from polyagent.adapters.http.errors import TooSlow
 from polyagent.domain.errors import Invalid
 
+UPLOADS = "/api/v1/documents/upload"
+FLOOR_BYTES_S = 8000.0  # as long as a file comes so fast, it may take its time
 MAX_DISCARDED = 64 * 1024 * 1024
 
 
@@ -18,6 +20,7 @@ class Intake:
         self._receive = receive
         self._read_timeout_s = read_timeout_s
         self._expects_consent = any(name == b"expect" for name, _ in scope["headers"])
+        self._is_upload = scope["path"] == UPLOADS
         self._deadline: float | None = None
         self._is_complete = False
 
@@ -34,6 +37,8 @@ class Intake:
             raise TooSlow(f"The body took longer than {self._read_timeout_s:g} s.") from error
         if message["type"] == "http.disconnect":
             raise Invalid("The connection broke off before the body ended.")
+        if self._is_upload and message["type"] == "http.request":
+            self._deadline += len(message["body"]) / FLOOR_BYTES_S
         self._is_complete = not message.get("more_body", False)
         return message
 

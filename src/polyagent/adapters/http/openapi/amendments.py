@@ -10,6 +10,7 @@ from polyagent.adapters.http.openapi.examples import (
 )
 from polyagent.adapters.http.openapi.headers import referring
 from polyagent.adapters.http.openapi.tidy import SCHEMAS
+from polyagent.domain.filetype import OFFICE, PDF, TEXTS
 
 Said = dict[str, Any]
 
@@ -26,6 +27,20 @@ EVENTS: Said = {
         ),
     },
     "example": STREAM_EXAMPLE,
+}
+FORM: Said = {
+    "schema": {
+        "type": "object",
+        "properties": {
+            "file": {"type": "string", "format": "binary"},
+            "collection": {"type": "string", "minLength": 1, "maxLength": 200},
+            "visibility": {"type": "string", "enum": ["private", "shared"], "default": "private"},
+            "metadata": {"type": "object", "description": "As JSON."},
+        },
+        "required": ["file"],
+        "additionalProperties": False,
+    },
+    "encoding": {"metadata": {"contentType": JSON}},
 }
 CHUNKS: Said = {
     "schema": {
@@ -46,6 +61,7 @@ def amend(operations: dict[str, Said]) -> None:
     _events(operations["list_run_events"])
     _completions(operations["complete_chat"])
     _tasks(operations["create_task"])
+    _documents(operations)
     _texts(operations)
     tickets = operations["create_ticket"]["requestBody"]["content"][JSON]
     tickets["examples"] = TICKETS
@@ -106,6 +122,21 @@ def _tasks(create: Said) -> None:
     create["responses"]["200"] = {
         **accepted,
         "description": "The live task that has this `unique_key`",
+    }
+
+
+def _documents(operations: dict[str, Said]) -> None:
+    upload, content = operations["upload_document"], operations["get_document_content"]
+    upload["requestBody"] = {"required": True, "content": {"multipart/form-data": FORM}}
+    accepted = upload["responses"]["202"]
+    accepted["headers"] |= referring(["Location"])
+    upload["responses"]["200"] = {
+        **accepted,
+        "description": "The document that has these bytes already",
+    }
+    kinds = sorted({PDF, *OFFICE.values(), *TEXTS.values()})
+    content["responses"]["200"]["content"] = {
+        kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds
     }
 
 

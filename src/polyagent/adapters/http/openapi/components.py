@@ -42,8 +42,10 @@ from polyagent.domain.agent import Agent, NewAgent
 from polyagent.domain.api_key import ApiKey, MadeApiKey, NewApiKey
 from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Ask, ForkSession, Message, PatchSession, Session
+from polyagent.domain.document import Chunk, Document, IndexAgain
 from polyagent.domain.health import Health
 from polyagent.domain.page import Page
+from polyagent.domain.retrieval import FoundPassages, SearchDocuments
 from polyagent.domain.run import Answer, Run
 from polyagent.domain.schedule import NewSchedule, Schedule
 from polyagent.domain.task import NewTask, Task, TaskAsk, TaskStats
@@ -55,7 +57,7 @@ from polyagent.domain.webhook import Delivery, MadeWebhook, NewWebhook, PatchWeb
 ASKS: tuple[Any, ...] = (
     *(Login, Registration, Refresh, NewUser, PatchProfile, PutProfile, PatchUser, NewApiKey),
     *(NewTicket, NewAgent, Ask, ForkSession, PatchSession, ExecuteTool, CompletionRequest),
-    *(NewTask, NewSchedule, NewWebhook, PatchWebhook),
+    *(NewTask, NewSchedule, NewWebhook, PatchWebhook, IndexAgain, SearchDocuments),
 )
 ANSWERS: tuple[Any, ...] = (
     *(Problem, ProblemKind, Alive, Health, Tokens, User, ApiKey, MadeApiKey, AuditEntry, Ticket),
@@ -64,7 +66,7 @@ ANSWERS: tuple[Any, ...] = (
     *(Webhook, MadeWebhook, Delivery, Page[Webhook], Page[Delivery]),
     *(Page[User], Page[ApiKey], Page[AuditEntry], Page[Agent], Page[Session], Page[Message]),
     *(Page[Run], Page[Tool], CompletionResponse, ModelOffer, ModelOffers, ErrorAnswer),
-    *(Schedule, Page[Schedule]),
+    *(Schedule, Page[Schedule], Document, Chunk, Page[Document], Page[Chunk], FoundPassages),
 )
 WITHHELD = frozenset({"secret"})
 """Fields that an answer which is given again lacks."""

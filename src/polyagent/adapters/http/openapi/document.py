@@ -28,7 +28,7 @@ from polyagent.adapters.http.openapi.words import DESCRIPTION, TAGS
 Dependencies = Mapping[str, Provide]
 Said = dict[str, Any]
 
-VERSIONED = frozenset({"Agent", "Session", "Schedule"})
+VERSIONED = frozenset({"Agent", "Session", "Schedule", "Document"})
 MERGE_PATCH = "application/merge-patch+json"
 REQUEST_ID: Said = {
     "name": "X-Request-ID",

@@ -15,6 +15,7 @@ from polyagent.domain.agent import Agent
 from polyagent.domain.api_key import ApiKey, MadeApiKey
 from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Message, Session, TextPart
+from polyagent.domain.document import Chunk, Document
 from polyagent.domain.event import (
     Event,
     EventBody,
@@ -23,7 +24,9 @@ from polyagent.domain.event import (
     RunCompleted,
     RunStarted,
 )
+from polyagent.domain.filetype import PDF
 from polyagent.domain.health import Component, Health
+from polyagent.domain.retrieval import NO_EMBEDDINGS, FoundPassages, Passage
 from polyagent.domain.run import Answer, Run
 from polyagent.domain.schedule import NewSchedule, made
 from polyagent.domain.task import Attempt, Task, TaskAsk, TaskStats
@@ -40,6 +43,7 @@ def _id(number: int) -> UUID:
 
 
 USER, AGENT, SESSION, RUN, MESSAGE, KEY, ENTRY, TASK, SCHEDULE, HOOK = map(_id, range(1, 11))
+DOCUMENT, CHUNK = _id(11), _id(12)
 AT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 QUESTION, ANSWER = "What is 17 * 23?", "17 * 23 = 391."
 USAGE = Usage(input_tokens=42, output_tokens=9, total_tokens=51)
@@ -134,14 +138,31 @@ ASKED: dict[str, Any] = {
     "NewTask": {"kind": "chat", "payload": {"message": QUESTION}, "unique_key": "nightly"},
     "NewWebhook": _HEARD,
     "PatchWebhook": {"status": "active"},
+    "IndexAgain": {"document_ids": [DOCUMENT]},
     "ForkSession": {"message_id": MESSAGE},
     "PatchSession": {"title": "Reckoning"},
+    "SearchDocuments": {"query": "notice period", "top_k": 5},
     "ExecuteTool": {"name": "calculator", "arguments": {"expression": "17 * 23"}},
     "CompletionRequest": {
         "model": "agent/general",
         "messages": [{"role": "user", "content": QUESTION}],
     },
 }
+
+_DOCUMENT = Document(
+    id=DOCUMENT,
+    workspace_id=DEFAULT_WORKSPACE,
+    owner_id=USER,
+    filename="report.pdf",
+    content_type=PDF,
+    size_bytes=48_213,
+    sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    status="indexed",
+    progress=1.0,
+    chunk_count=12,
+    created_at=AT,
+    indexed_at=AT,
+)
 
 TOLD: dict[str, Any] = {
     "Tokens": {
@@ -232,12 +253,40 @@ TOLD: dict[str, Any] = {
         created_at=AT,
         finished_at=AT,
     ),
+    "Document": _DOCUMENT,
+    "Chunk": Chunk(
+        id=CHUNK,
+        document_id=DOCUMENT,
+        n=0,
+        text="The year in figures",
+        page=1,
+        start=0,
+        end=19,
+        headings=("The year in figures",),
+        tokens=5,
+    ),
     "TaskStats": TaskStats(kind="chat", status="succeeded", count=12, attempts=13, mean_run_s=4.2),
     "Tool": Tool(
         name="calculator",
         description="Reckons.",
         parameters={"type": "object", "properties": {"expression": {"type": "string"}}},
         effect="read",
+    ),
+    "FoundPassages": FoundPassages(
+        items=[
+            Passage(
+                document_id=DOCUMENT,
+                filename="lease.pdf",
+                chunk_id=CHUNK,
+                text="The notice period is three months.",
+                page=4,
+                start=9120,
+                end=9154,
+                score=7.31,
+            )
+        ],
+        mode="text",
+        note=NO_EMBEDDINGS,
     ),
     "Executed": Executed(state="done", result={"value": 391}, duration_ms=0.4),
     "EventPage": {

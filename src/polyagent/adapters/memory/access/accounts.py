@@ -82,6 +82,12 @@ class MemoryAccounts:
             h.webhook for h in self._state.webhooks.values() if h.webhook.user_id == user_id
         ]:
             self._undo.remove(self._state.webhooks, hook.id)
+        for document in [
+            row.document
+            for row in self._state.documents.values()
+            if row.document.owner_id == user_id
+        ]:
+            self._undo.remove(self._state.documents, document.id)
         for name in [name for name, whose in self._state.identities.items() if whose == user_id]:
             self._undo.remove(self._state.identities, name)
         for schedule in [s for s in self._state.schedules.values() if s.user_id == user_id]:

@@ -1,0 +1,21 @@
+"""The storage of documents."""
+
+from pathlib import Path
+
+from dishka import Provider, Scope, provide
+
+from polyagent.adapters.blobs.blobs import ObjectBlobs, store_of
+from polyagent.ports.blobs import Blobs
+from polyagent.settings import Documents
+
+
+class BlobsProvider(Provider):
+    scope = Scope.APP
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__()
+        self._directory = data_dir / "documents"
+
+    @provide
+    def blobs(self, settings: Documents) -> Blobs:
+        return ObjectBlobs(store_of(settings.storage, self._directory))

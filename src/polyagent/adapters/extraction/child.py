@@ -1,0 +1,72 @@
+"""The child's side: limits, one file, its pieces."""
+
+import os
+import resource
+import sys
+import threading
+from collections.abc import Iterator
+from itertools import islice
+
+import msgspec
+
+from polyagent.adapters.extraction.formats.reading import read
+from polyagent.adapters.extraction.requests import CPU_S, MEMORY_BYTES, Line, Refusal, Request
+from polyagent.domain.chunking import cut
+from polyagent.domain.errors import DocumentTooComplex, DocumentUnreadable
+
+BATCH = 100
+TOO_LARGE = "To read it takes more memory than one document may have."
+
+
+def main() -> None:
+    """Answer the one request on stdin; its end is the parent's end, and then ours."""
+    _confine()
+    request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
+    content = sys.stdin.buffer.read(request.size_bytes)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    for line in _lines(request, content):
+        sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+        sys.stdout.buffer.flush()
+    # all is said: taking the interpreter down in good order would only cost time
+    os._exit(0)
+
+
+def _lines(request: Request, content: bytes) -> Iterator[Line]:
+    try:
+        pieces = cut(read(request.content_type, content), request.sizes)
+        while batch := tuple(islice(pieces, BATCH)):
+            yield Line(pieces=batch)
+        yield Line(done=True)
+    except DocumentUnreadable as error:
+        yield Line(refusal=Refusal(code=error.code, detail=error.detail))
+    except (MemoryError, RecursionError):
+        yield Line(refusal=Refusal(code=DocumentTooComplex.code, detail=TOO_LARGE))
+
+
+def _end_with_parent() -> None:
+    # not through sys.stdin, whose lock the main thread may want
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
+def _confine() -> None:
+    """Allow no files to be written, little memory and little time.
+
+    The data limit leaves out what is mapped for reading, the libraries themselves that is; macOS has none
+    that works.
+    """
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_CPU, CPU_S)
+    if sys.platform == "linux":
+        _limit(resource.RLIMIT_DATA, MEMORY_BYTES)
+
+
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (allowed, allowed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""What reads documents."""
+
+from dishka import Provider, Scope, provide
+
+from polyagent.adapters.extraction.extractor import ChildExtractor
+from polyagent.domain.chunking import Sizes
+from polyagent.ports.extractor import Extractor
+from polyagent.settings import Documents
+
+
+class ExtractionProvider(Provider):
+    scope = Scope.APP
+
+    @provide
+    def extractor(self, settings: Documents) -> Extractor:
+        sizes = Sizes(most=settings.chunk_tokens, overlap=settings.chunk_overlap_tokens)
+        return ChildExtractor(sizes)

@@ -1,0 +1,98 @@
+"""What an answer says it has from where: citations that a model writes, and whether they hold."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
+
+from polyagent.domain.chat import Citation
+from polyagent.domain.quote import find
+from polyagent.domain.retrieval import Passage
+
+NOBODY = UUID(int=0)
+MAX_CITATIONS = 200
+MAX_QUOTE_CHARACTERS = 4_000
+
+HOW_TO_CITE = (
+    "After each statement that you take from a passage, cite it by the passage's id with a short quotation,"
+    ' copied word for word from that passage, in this form: [[id: "quotation"]]. The server checks it.'
+)
+
+# [[id: "quotation"]], or what models make of it
+_MARKER = re.compile(
+    r"(?:\[\[|\u3010)\s{0,9}(?:(?:id|passage|chunk)[\s=:#]{1,3})?(?P<label>[\w.-]{1,64})\s{0,9}"
+    r"(?P<then>[:|\u2020\uff1a]|,?(?=\s?[\"\u201c\u00ab\u300c])|\]\]|\u3011)\s{0,9}"
+)
+_OPENING = "\"'\u201c\u201e\u00ab\u300c\u300e\u2018"
+_QUOTED_END = re.compile("[\"'\u201d\u201c\u00bb\u300d\u300f\u2019]\\s{0,9}(?:\\]|\u3011)")
+_BARE_END = re.compile("\\]\\]|\u3011")
+_LINE_END = re.compile(r"\n\s*\n|\Z")
+_LABEL = re.compile(r"[0-9a-f]{8}|[0-9a-f]{32}")
+
+
+def citations_of(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
+    """Return what the text cites, in its order, at most `MAX_CITATIONS`, each once.
+
+    One is verified if the passage that it names has its words: `quote` is then cut out of the document's
+    text from `start` to `end`. Of others it is what the model wrote, and the place is the whole passage;
+    one that names no passage here has the document and chunk 00000000-0000-0000-0000-000000000000.
+    """
+    if "[[" not in text and "\u3010" not in text:
+        return ()
+    known = {key: each for each in passages for key in (each.label, each.chunk_id.hex)}
+    cited = dict.fromkeys(_cited(text.replace('\\"', '"')))  # as JSON has it
+    return tuple(_checked(label, quote, known) for label, quote in [*cited][:MAX_CITATIONS])
+
+
+def _cited(text: str) -> Iterator[tuple[str, str]]:
+    """Yield label and quotation of each marker. One that has no end goes on to the end of its paragraph."""
+    at = 0
+    while (found := _MARKER.search(text, at)) is not None:
+        at = found.end()
+        label = found["label"].lower().replace("-", "")
+        if found["then"] in ("]]", "\u3011"):
+            if _LABEL.fullmatch(label):
+                yield label, ""
+            continue
+        quote, at = _quotation(text, at)
+        yield label, quote
+
+
+def _quotation(text: str, at: int) -> tuple[str, int]:
+    """Return the quotation that begins at a place, without its marks, and where its marker ends."""
+    following = _MARKER.search(text, at, at + MAX_QUOTE_CHARACTERS)
+    most = following.start() if following else at + MAX_QUOTE_CHARACTERS
+    is_quoted = text[at : at + 1] and text[at] in _OPENING
+    ends = (_QUOTED_END, _BARE_END) if is_quoted else (_BARE_END,)
+    begin = at + 1 if is_quoted else at
+    for end in ends:
+        if (found := end.search(text, begin, most)) is not None:
+            return text[begin : found.start()].strip(), found.end()
+    found = _LINE_END.search(text, begin, most)
+    after = found.start() if found else min(most, len(text))
+    return text[begin:after].strip(), after
+
+
+def _checked(label: str, quote: str, known: Mapping[str, Passage]) -> Citation:
+    passage = known.get(label)
+    if passage is None:
+        return Citation(
+            document_id=NOBODY,
+            filename=label,
+            chunk_id=NOBODY,
+            start=0,
+            end=0,
+            quote=quote,
+            verified=False,
+        )
+    place = find(quote, passage.text)
+    start, end = place or (0, len(passage.text))
+    return Citation(
+        document_id=passage.document_id,
+        filename=passage.filename,
+        chunk_id=passage.chunk_id,
+        page=passage.page,
+        start=passage.start + start,
+        end=passage.start + end,
+        quote=passage.text[start:end] if place else quote,
+        verified=place is not None,
+    )

@@ -1,0 +1,25 @@
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from polyagent.domain.retrieval import Passage, Reach
+
+
+class Retrieval(Protocol):
+    """Finds chunks of indexed documents. What is outside a reach is neither found, nor does it weigh."""
+
+    async def by_terms(self, reach: Reach, terms: Sequence[str], top_k: int) -> Sequence[Passage]:
+        """Return the chunks that rank highest by BM25 over the reach, at most `top_k`, best first.
+
+        A term that many chunks have may be left out (`domain/ranking.py`). Costs one statement.
+        Raises `StoreUnavailable`.
+        """
+
+    async def first(self, reach: Reach, top_k: int) -> Sequence[Passage]:
+        """Return the first chunks of each document that the reach names, in turn, each with the score 0.
+
+        Raises `StoreUnavailable`.
+        """
+
+    async def known(self, reach: Reach) -> frozenset[UUID]:
+        """Return which of the documents that the reach names are in it. Raises `StoreUnavailable`."""

@@ -1,0 +1,111 @@
+"""What a model writes to say where something stands, and what the server makes of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyagent.domain.citation import MAX_CITATIONS, NOBODY, citations_of
+from polyagent.domain.ids import new_id
+from polyagent.domain.retrieval import Passage
+
+
+def passage(text: str, *, start: int = 500, page: int | None = 3) -> Passage:
+    return Passage(
+        document_id=new_id(),
+        filename="lease.pdf",
+        chunk_id=new_id(),
+        text=text,
+        page=page,
+        start=start,
+        end=start + len(text),
+        score=1.0,
+    )
+
+
+LEASE = passage('The notice period is three months. He said "leave [now]" twice.')
+QUOTE = "notice period is three months"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '[[{id}: "{quote}"]]',
+        "[[{id}:{quote}]]",
+        "[[ {id} : “{quote}” ]]",
+        "[[{id} | «{quote}»]]",
+        '[[{id}, "{quote}"]]',
+        '[[id={id}: "{quote}"]]',
+        '[[passage {id}: "{quote}"]]',
+        '[[{id} "{quote}"]]',
+        '【{id}†"{quote}"】',
+        '[[{id}: "{quote}"]',
+        '[[{id}: "{quote}"',
+        '[[{id}: "{quote}.\n\nAnd so on',
+        '[[{id}: \\"{quote}\\"]]',
+        "[[{ID}: '{quote}']]",
+        '[[{chunk_id}: "{quote}"]]',
+    ],
+)
+def test_a_citation_is_understood_however_a_model_writes_it(form: str) -> None:
+    names = {"id": LEASE.label, "ID": LEASE.label.upper(), "chunk_id": LEASE.chunk_id}
+    text = f"It is long {form.format(quote=QUOTE, **names)}"
+
+    (cited,) = citations_of(text, [LEASE])
+
+    assert cited.verified
+    assert cited.quote == QUOTE
+    assert (cited.document_id, cited.chunk_id) == (LEASE.document_id, LEASE.chunk_id)
+    assert (cited.filename, cited.page) == ("lease.pdf", 3)
+    assert (cited.start, cited.end) == (504, 504 + len(QUOTE))
+
+
+def test_a_quotation_may_hold_marks_and_brackets() -> None:
+    (cited,) = citations_of(f'[[{LEASE.label}: "He said "leave [now]" twice."]]', [LEASE])
+
+    assert cited.verified
+
+
+def test_a_quotation_that_the_passage_has_not_is_shown_as_it_was_written() -> None:
+    (cited,) = citations_of(f'[[{LEASE.label}: "three years"]]', [LEASE])
+
+    assert not cited.verified
+    assert cited.quote == "three years"
+    assert (cited.start, cited.end) == (LEASE.start, LEASE.end)
+
+
+def test_a_passage_that_was_never_shown_is_named_as_the_model_named_it() -> None:
+    (cited,) = citations_of('[[deadbeef: "three months"]]', [LEASE])
+
+    assert not cited.verified
+    assert (cited.document_id, cited.chunk_id) == (NOBODY, NOBODY)
+    assert cited.filename == "deadbeef"
+
+
+def test_a_citation_without_a_quotation_is_not_verified() -> None:
+    (cited,) = citations_of(f"It says so [[{LEASE.label}]].", [LEASE])
+
+    assert not cited.verified
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["plain", "[[Page]]", "[[Wiki page]]", 'if [[ $a == "b" ]]; then', "[[1, 2], [3, 4]]", "[[]]"],
+)
+def test_brackets_of_other_kinds_are_no_citations(text: str) -> None:
+    assert citations_of(text, [LEASE]) == ()
+
+
+def test_each_is_told_once_in_its_order_and_not_without_end() -> None:
+    first, second = f'[[{LEASE.label}: "three months"]]', f'[[{LEASE.label}: "notice period"]]'
+    many = "".join(f'[[{LEASE.label}: "{n}"]]' for n in range(300))
+
+    assert [c.quote for c in citations_of(first + second + first, [LEASE])] == [
+        "three months",
+        "notice period",
+    ]
+    assert len(citations_of(many, [LEASE])) == MAX_CITATIONS
+
+
+@given(st.lists(st.sampled_from(["[[", "]]", "a1b2c3d4", ":", '"', "\n\n", "【", "】", "x ", "]"])))
+def test_no_text_breaks_it(pieces: list[str]) -> None:
+    assert not any(cited.verified for cited in citations_of("".join(pieces), [LEASE]))

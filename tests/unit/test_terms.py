@@ -1,0 +1,66 @@
+"""What texts are found by."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyagent.domain.terms import MAX_QUERY_TERMS, MAX_TERM_CHARACTERS, query_terms, terms_of
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("re\u0301sume\u0301", "résumé"),
+        ("RÉSUMÉ", "resume"),
+        ("ﬁnance", "FINANCE"),
+        ("co\u00adop", "coop"),
+        ("zero\u200bwidth", "zerowidth"),
+        ("１２３", "123"),
+        ("İstanbul", "istanbul"),
+        ("Straße", "STRASSE"),
+        ("ｶﾞ", "ガ"),
+        ("running", "runs"),
+        ("한국", "한국"),
+    ],
+)
+def test_spellings_of_one_word_have_one_term(one: str, other: str) -> None:
+    assert terms_of(one) == terms_of(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("が", "か"), ("bee", "beetle"), ("й", "ж")])
+def test_different_words_have_different_terms(one: str, other: str) -> None:
+    assert terms_of(one) != terms_of(other)
+
+
+def test_runs_without_spaces_have_letters_and_pairs_and_are_sought_by_pairs() -> None:
+    assert terms_of("检索文 ok") == ["检", "索", "文", "检索", "索文", "ok"]
+    assert query_terms("检索文 检") == ["检索", "索文", "检"]
+
+
+def test_stop_words_are_sought_only_where_there_is_nothing_else() -> None:
+    assert query_terms("What is the notice period?") == ["notic", "period"]
+    assert query_terms("to be") == ["to", "be"]
+
+
+def test_signs_are_no_words() -> None:
+    assert query_terms("a&b !(x|z):* \u3002 _ __ \u2764") == ["b", "x", "z"]
+    assert query_terms("\u2764 \u3002 &|!()") == []
+
+
+@given(st.text(max_size=300))
+def test_any_text_has_short_terms_and_what_is_sought_is_among_them(text: str) -> None:
+    found = terms_of(text)
+
+    assert all(0 < len(term) <= MAX_TERM_CHARACTERS for term in found)
+    assert set(query_terms(text)) <= set(found)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "a ", "\u0300\u0316", "a\u200b", "中", "_", "\ufdfa", "a\u0300\u0316\u0300\u0316"],
+)
+def test_much_of_anything_is_read_in_one_go(piece: str) -> None:
+    text = piece * (100_000 // len(piece))
+
+    assert isinstance(terms_of(text), list)
+    assert len(query_terms(text)) <= MAX_QUERY_TERMS
