@@ -23,13 +23,13 @@ class _Table:
 
 
 class _Paragraph:
-    def __init__(self) -> None:
+    def __init__(self, level: int) -> None:
         self.text: list[str] = []
-        self.level = 0
+        self.level = level
 
 
 class OfficeText:
-    """Writes the paragraphs and tables of a part. `level` says of an element that it makes its paragraph a heading."""
+    """Writes the paragraphs and tables of a part. `level` says of an element that its paragraph, or those of its shape, are headings."""
 
     def __init__(self, writer: TextWriter, level: Level) -> None:
         self._writer = writer
@@ -38,7 +38,7 @@ class OfficeText:
         self._paragraphs: list[_Paragraph] = []
         self._hidden = 0
         self._in_text = False
-        self._next_level = 0
+        self._shape_level = 0
 
     def write(self, package: Package, part: str) -> None:
         package.parse(part, self._start, self._end, self._data)
@@ -47,7 +47,7 @@ class OfficeText:
         if self._hidden or tag in HIDDEN:
             self._hidden += 1
         elif tag == "p":
-            self._paragraphs.append(_Paragraph())
+            self._paragraphs.append(_Paragraph(self._shape_level))
         elif tag == "t":
             self._in_text = True
         elif tag in BREAKS and self._paragraphs:
@@ -58,9 +58,10 @@ class OfficeText:
 
     def _note_level(self, tag: str, attributes: Mapping[str, str]) -> None:
         if not self._hidden and (level := self._level(tag, attributes)) is not None:
-            self._next_level = level
             if self._paragraphs:
                 self._paragraphs[-1].level = level
+            else:
+                self._shape_level = level
 
     def _end(self, tag: str) -> None:
         if self._hidden:
@@ -72,7 +73,7 @@ class OfficeText:
         elif tag in ("tc", "tr", "tbl") and self._tables:
             self._end_of_table(tag, self._tables[-1])
         elif tag == "sp":
-            self._next_level = 0
+            self._shape_level = 0
 
     def _end_paragraph(self, paragraph: _Paragraph) -> None:
         text = "".join(paragraph.text)
