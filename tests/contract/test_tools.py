@@ -15,11 +15,14 @@ from dishka import Provider, Scope, make_async_container
 
 from polyagent import settings
 from polyagent.adapters.functions.provider import FunctionsProvider
+from polyagent.adapters.memory.retrieval import MemoryRetrieval
+from polyagent.adapters.memory.state import State
 from polyagent.adapters.system.provider import SystemProvider
 from polyagent.adapters.web.provider import WebProvider
 from polyagent.adapters.web.searxng import MAX_ANSWER_BYTES
 from polyagent.domain.errors import ToolUnknown
 from polyagent.domain.tool import CallContext, ToolResult
+from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.tools import Tools
 from tests.repositories import repository
 
@@ -32,6 +35,8 @@ CONTEXT = CallContext(
 async def opened(configured: settings.Tools) -> AsyncIterator[Tools]:
     provider = Provider(scope=Scope.APP)
     provider.provide(lambda: configured, provides=settings.Tools)
+    retrieval = MemoryRetrieval(State())
+    provider.provide(lambda: retrieval, provides=Retrieval)
     container = make_async_container(provider, SystemProvider(), WebProvider(), FunctionsProvider())
     try:
         yield await container.get(Tools)
@@ -102,6 +107,7 @@ async def test_every_built_in_tool_only_reads_and_takes_an_object() -> None:
         "calculator",
         "code_analyzer",
         "current_time",
+        "document_search",
         "git_helper",
         "web_search",
     ]

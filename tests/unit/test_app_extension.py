@@ -12,9 +12,10 @@ from polyagent.app import App, container
 from polyagent.ports.clock import Clock
 from polyagent.ports.models import Models
 from polyagent.ports.tools import Tools
-from polyagent.settings import Settings, SettingsError
+from polyagent.settings import Database, Settings, SettingsError
 
 HERE = __name__
+SETTINGS = Settings(database=Database(url="postgresql://localhost"))  # nothing is asked of it
 Install = Callable[[str, str], None]
 
 
@@ -85,7 +86,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 def named(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AsyncContainer]:
     def with_app(target: str) -> AsyncContainer:
         monkeypatch.setenv("POLYAGENT_APP", target)
-        return container(Settings())
+        return container(SETTINGS)
 
     return with_app
 
@@ -113,7 +114,7 @@ async def test_its_tools_stand_beside_the_built_in_ones(
 async def test_a_plugin_counts_without_being_named(install: Install) -> None:
     install("shop", f"{HERE}:app")
 
-    use_cases = container(Settings())
+    use_cases = container(SETTINGS)
     tools = await use_cases.get(Tools)
     await use_cases.close()
 

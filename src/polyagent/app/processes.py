@@ -24,6 +24,7 @@ from polyagent.settings import Settings, SettingsError
 T = TypeVar("T")
 
 COLLECT_AFTER = 10_000  # objects made and not yet freed
+NOWHERE = "postgresql://localhost"  # nothing is asked of it
 
 __all__ = [
     "asgi",
@@ -252,7 +253,8 @@ async def _tools(settings: Settings) -> Sequence[Tool]:
     from polyagent.app.library import container
     from polyagent.usecases.tools import UseTools
 
-    use_cases = container(settings)
+    database = msgspec.structs.replace(settings.database, url=settings.database.url or NOWHERE)
+    use_cases = container(msgspec.structs.replace(settings, database=database))
     try:
         return (await use_cases.get(UseTools)).list(Actor.system())
     finally:
