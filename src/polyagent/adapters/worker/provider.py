@@ -21,6 +21,7 @@ from polyagent.settings import Limits, Server
 from polyagent.settings import Queue as QueueSettings
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.fire_schedules import FireSchedules
+from polyagent.usecases.sweep_blobs import SweepBlobs
 
 
 class WorkerProvider(Provider):
@@ -73,8 +74,8 @@ class WorkerProvider(Provider):
         return TaskRunner(journal, queue, backlog, kinds, host, signals, meter, settings)
 
     @provide
-    def housekeeper(self, upkeep: Upkeep, clock: Clock) -> Housekeeper:
-        return Housekeeper(upkeep, clock)
+    def housekeeper(self, upkeep: Upkeep, sweep_blobs: SweepBlobs, clock: Clock) -> Housekeeper:
+        return Housekeeper(upkeep, sweep_blobs, clock)
 
     @provide
     def scheduler(self, fire: FireSchedules, clock: Clock) -> Scheduler:

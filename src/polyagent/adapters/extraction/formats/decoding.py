@@ -8,6 +8,7 @@ from polyagent.domain.filetype import HEAD, looks_utf16
 from polyagent.domain.text import clean
 
 SAMPLE = 64 * 1024
+UNLIKELY = ["utf_7", "utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"]
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16 does
@@ -34,11 +35,13 @@ def _decoded(content: bytes, hint: str | None) -> str:
             return content.decode(told)
         except (LookupError, ValueError):
             continue
+    if hint and hint.lower() in ("utf-8", "utf8"):
+        return content.decode("utf-8", "replace")
     if sixteen := looks_utf16(content[:HEAD]):
         return content.decode(sixteen, "replace")
     return content.decode(_guessed(content), "replace")
 
 
 def _guessed(content: bytes) -> str:
-    best = from_bytes(content[:SAMPLE]).best()
+    best = from_bytes(content[:SAMPLE], cp_exclusion=UNLIKELY).best()
     return best.encoding if best is not None else "cp1252"

@@ -1,0 +1,95 @@
+"""The child that reads documents: what it gives, and what bombs do to it."""
+
+import io
+import zipfile
+import zlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from polyagent.adapters.extraction.extractor import ChildExtractor
+from polyagent.domain.chunking import Piece, Sizes
+from polyagent.domain.document import Document
+from polyagent.domain.errors import DocumentTooComplex, DocumentUnreadable, DocumentWithoutText
+from polyagent.domain.filetype import DOCX, HTML, PDF, TEXT, XLSX
+from polyagent.domain.ids import new_id
+from tests.files import pdf, workbook, zipped
+
+MEGABYTES = 1_000_000
+FLATE = b"/Filter/FlateDecode"
+
+
+async def read(content_type: str, content: bytes) -> list[Piece]:
+    document = Document(
+        id=new_id(),
+        workspace_id=new_id(),
+        owner_id=new_id(),
+        filename="file",
+        content_type=content_type,
+        size_bytes=len(content),
+        sha256="",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for at in range(0, len(content), 65_536):
+            yield content[at : at + 65_536]
+
+    return [piece async for piece in ChildExtractor(Sizes())(document, chunks())]
+
+
+async def test_a_file_comes_back_in_pieces() -> None:
+    text = " ".join(f"Sentence {n}." for n in range(20_000))
+
+    pieces = await read(TEXT, text.encode())
+
+    assert len(pieces) > 100
+    assert all(text[piece.start : piece.end] == piece.text for piece in pieces)
+
+
+async def test_a_refusal_is_raised_as_what_it_is() -> None:
+    with pytest.raises(DocumentWithoutText):
+        await read(PDF, pdf(""))
+
+
+def packed(megabytes: int) -> bytes:
+    packer = zlib.compressobj(9)
+    return b"".join(packer.compress(bytes(MEGABYTES)) for _ in range(megabytes)) + packer.flush()
+
+
+BOMBS = {
+    "a page of a gigabyte": lambda: (PDF, pdf(filter_=FLATE, streams=[packed(1000)])),
+    "text without end": lambda: (
+        PDF,
+        pdf(
+            filter_=FLATE, streams=[zlib.compress(b"BT /F 9 Tf " + b"(x) Tj " * 8_000_000 + b"ET")]
+        ),
+    ),
+    "a hundred thousand pages": lambda: (PDF, pdf(*["x"] * 100_000)),
+    "a document that unpacks to a gigabyte": lambda: (
+        DOCX,
+        zipped({"word/document.xml": b"<a>" * (100 * MEGABYTES)}),
+    ),
+    "a sheet whose only cell is its last": lambda: (XLSX, _far_cell()),
+    "a page that is nested without end": lambda: (HTML, b"<div>" * 1_000_000 + b"x"),
+}
+
+
+def _far_cell() -> bytes:
+    content = workbook({"S": [["x"]]})
+    with zipfile.ZipFile(io.BytesIO(content)) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    sheet = parts["xl/worksheets/sheet1.xml"].replace(
+        b"<row><c ", b'<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576" '
+    )
+    return zipped({**parts, "xl/worksheets/sheet1.xml": sheet})
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+async def test_a_bomb_harms_nobody(bomb: str) -> None:
+    with pytest.raises(DocumentUnreadable) as raised:
+        await read(*BOMBS[bomb]())
+
+    assert isinstance(raised.value, DocumentTooComplex | DocumentWithoutText)
+    assert raised.value.detail
