@@ -38,15 +38,16 @@ def pdf(*pages: str, filter_: bytes = b"", streams: Sequence[bytes] = ()) -> byt
 
 
 def _joined(objects: Sequence[bytes]) -> bytes:
-    out, at = b"%PDF-1.4\n", []
+    pieces, at, length = [b"%PDF-1.4\n"], [], 9
     for n, body in enumerate(objects, 1):
-        at.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (n, body)
+        at.append(length)
+        pieces.append(b"%d 0 obj\n%s\nendobj\n" % (n, body))
+        length += len(pieces[-1])
     table = b"".join(b"%010d 00000 n \n" % position for position in at)
     size = len(objects) + 1
-    return out + (
+    return b"".join(pieces) + (
         b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF"
-        % (size, table, size, len(out))
+        % (size, table, size, length)
     )
 
 

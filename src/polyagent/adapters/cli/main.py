@@ -8,6 +8,7 @@ from polyagent.adapters.cli.commands.chat import chat
 from polyagent.adapters.cli.commands.completion import completion
 from polyagent.adapters.cli.commands.config import config
 from polyagent.adapters.cli.commands.doctor import doctor
+from polyagent.adapters.cli.commands.documents import documents
 from polyagent.adapters.cli.commands.running import down, prepare, reset, serve, up, worker
 from polyagent.adapters.cli.commands.schedules import schedules
 from polyagent.adapters.cli.commands.schema import migrate
@@ -20,7 +21,7 @@ from polyagent.adapters.cli.exits import Commands
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="polyagent %(version)s")
 @click.command_panel("Run it", commands=["up", "down", "serve", "worker"])
-@click.command_panel("Talk to it", commands=["chat", "tasks", "schedules"])
+@click.command_panel("Talk to it", commands=["chat", "documents", "tasks", "schedules"])
 @click.command_panel(
     "Look after it", commands=["doctor", "tools", "selftest", "admin", "config", "migrate", "reset"]
 )
@@ -40,6 +41,6 @@ def version() -> None:
 
 for command in (
     *(up, down, serve, worker, prepare, reset),
-    *(chat, tasks, schedules, doctor, tools, selftest, admin, config, migrate, completion),
+    *(chat, documents, tasks, schedules, doctor, tools, selftest, admin, config, migrate, completion),
 ):
     cli.add_command(command)

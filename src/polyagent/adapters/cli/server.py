@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -113,6 +114,24 @@ class Server:
         """Return the schedule; of `trigger` the task."""
         changed: dict[str, Any] = self._json("POST", f"/api/v1/schedules/{schedule_id}/{verb}")
         return changed
+
+    def documents(self, **query: str) -> Iterator[dict[str, Any]]:
+        """Yield documents, the newest first; `query` as the API takes it."""
+        return self._items("/api/v1/documents", **query)
+
+    def document(self, document_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._json("GET", f"/api/v1/documents/{document_id}")
+        return found
+
+    def upload(self, path: Path, fields: Mapping[str, str]) -> dict[str, Any]:
+        """Send a file as it is read."""
+        with path.open("rb") as file:
+            sent: dict[str, Any] = self._json(
+                *("POST", "/api/v1/documents/upload"),
+                files={"file": (path.name, file)},
+                data=fields,
+            )
+        return sent
 
     def _items(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Yield what a list holds, page after page."""

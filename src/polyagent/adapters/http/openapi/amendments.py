@@ -40,6 +40,7 @@ FORM: Said = {
         "required": ["file"],
         "additionalProperties": False,
     },
+    "example": {"file": "what is in the file", "collection": "reports"},
     "encoding": {"metadata": {"contentType": JSON}},
 }
 CHUNKS: Said = {
@@ -136,7 +137,8 @@ def _documents(operations: dict[str, Said]) -> None:
     }
     kinds = sorted({PDF, *OFFICE.values(), *TEXTS.values()})
     content["responses"]["200"]["content"] = {
-        kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds
+        kind: {"schema": {"type": "string", "format": "binary"}, "example": "what was uploaded"}
+        for kind in kinds
     }
 
 
