@@ -70,7 +70,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
-        body = json.loads(self.rfile.read(length)) if length else None
+        sent = self.rfile.read(length)
+        is_json = "json" in self.headers.get("Content-Type", "")
+        body = json.loads(sent) if is_json else sent or None
         name = f"{self.command} {self.path.partition('?')[0]}"
         headers = {key.lower(): value for key, value in self.headers.items()}
         self.server.asked.append((name, headers, body))
