@@ -67,6 +67,7 @@ def _chunk(document_id: UUID, n: int, text: str) -> Chunk:
         page=n + 1,
         start=start,
         end=start + len(text),
+        headings=["as", "JSON"] if n else [],  # lists, as they come from another process
     )
 
 

@@ -109,6 +109,7 @@ def _columns(chunks: Sequence[Chunk]) -> Sequence[Sequence[Any]]:
         [chunk.page for chunk in chunks],
         [chunk.start for chunk in chunks],
         [chunk.end for chunk in chunks],
-        [chunk.headings for chunk in chunks],
+        # asyncpg takes lists in a list for another dimension of the array
+        [tuple(chunk.headings) for chunk in chunks],
         [chunk.tokens for chunk in chunks],
     )
