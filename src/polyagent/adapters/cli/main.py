@@ -41,6 +41,18 @@ def version() -> None:
 
 for command in (
     *(up, down, serve, worker, prepare, reset),
-    *(chat, documents, tasks, schedules, doctor, tools, selftest, admin, config, migrate, completion),
+    *(
+        chat,
+        documents,
+        tasks,
+        schedules,
+        doctor,
+        tools,
+        selftest,
+        admin,
+        config,
+        migrate,
+        completion,
+    ),
 ):
     cli.add_command(command)
