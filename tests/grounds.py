@@ -6,17 +6,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from polyagent.adapters.memory.documents.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.queue import MemoryQueue
-from polyagent.adapters.memory.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.runs.backlog import MemoryBacklog
 from polyagent.adapters.memory.runs.journal import MemoryJournal
 from polyagent.adapters.memory.runs.runs import MemoryRuns
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
+from polyagent.adapters.postgres.documents.retrieval import PostgresRetrieval
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
-from polyagent.adapters.postgres.retrieval import PostgresRetrieval
 from polyagent.adapters.postgres.runs.backlog import PostgresBacklog
 from polyagent.adapters.postgres.runs.journal import PostgresJournal
 from polyagent.adapters.postgres.runs.runs import PostgresRuns

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from polyagent.adapters.jsonschema.schemas import RustSchemas
+from polyagent.adapters.memory.documents.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.limits import MemoryPlaces
 from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.memory.outbound import MemoryOutbound
-from polyagent.adapters.memory.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.runs.backlog import MemoryBacklog
 from polyagent.adapters.memory.runs.events import MemoryEvents
 from polyagent.adapters.memory.runs.journal import MemoryJournal

@@ -10,14 +10,14 @@ from uuid import UUID
 
 from bench.stage import Stage
 from bench.table import show
-from polyagent.adapters.postgres.indexes import PostgresIndexes
+from polyagent.adapters.postgres.documents.indexes import PostgresIndexes
+from polyagent.adapters.postgres.documents.retrieval import PostgresRetrieval
 from polyagent.adapters.postgres.pool import Pool, open_pool
-from polyagent.adapters.postgres.retrieval import PostgresRetrieval
 from polyagent.domain.account import DEFAULT_WORKSPACE, Actor
-from polyagent.domain.document import Chunk
+from polyagent.domain.documents.document import Chunk
+from polyagent.domain.documents.retrieval import Reach
+from polyagent.domain.documents.terms import query_terms
 from polyagent.domain.ids import new_id
-from polyagent.domain.retrieval import Reach
-from polyagent.domain.terms import query_terms
 from polyagent.settings import Database
 
 SIZES = (1_000, 100_000)

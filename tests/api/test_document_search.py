@@ -7,9 +7,9 @@ import pytest
 
 from polyagent.adapters.memory.models import said
 from polyagent.domain.account import Actor
-from polyagent.domain.document import Chunk, Document
+from polyagent.domain.documents.document import Chunk, Document
+from polyagent.domain.documents.retrieval import MAX_QUERY_CHARACTERS
 from polyagent.domain.ids import new_id
-from polyagent.domain.retrieval import MAX_QUERY_CHARACTERS
 from polyagent.ports.clock import Clock
 from polyagent.ports.documents import Indexes
 from polyagent.ports.store import Store

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from polyagent.domain.account import Account, Actor, Role, User
 from polyagent.domain.agent import Agent, NewAgent
 from polyagent.domain.chat import Session, TextPart
-from polyagent.domain.document import Chunk, Document
+from polyagent.domain.documents.document import Chunk, Document
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Order, Page, PageAsk
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec

@@ -9,7 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from polyagent.adapters.blobs.blobs import BUFFER_BYTES, ObjectBlobs, store_of
-from polyagent.adapters.memory.blobs import MemoryBlobs
+from polyagent.adapters.memory.documents.blobs import MemoryBlobs
 from polyagent.domain.errors import BlobGone, StorageUnavailable
 from polyagent.ports.blobs import Blobs
 

@@ -9,7 +9,7 @@ from dishka import AsyncContainer
 from msgspec.structs import replace
 
 from polyagent.domain.account import Actor
-from polyagent.domain.document import Document
+from polyagent.domain.documents.document import Document
 from polyagent.domain.errors import (
     Fenced,
     Forbidden,

@@ -8,10 +8,10 @@ import pytest
 from dishka import AsyncContainer
 
 from polyagent.domain.account import Actor
-from polyagent.domain.document import Build, Chunk, Document
+from polyagent.domain.documents.document import Build, Chunk, Document
+from polyagent.domain.documents.retrieval import Passage
+from polyagent.domain.documents.terms import query_terms
 from polyagent.domain.ids import new_id
-from polyagent.domain.retrieval import Passage
-from polyagent.domain.terms import query_terms
 from polyagent.ports.documents import Indexes
 from polyagent.ports.retrieval import Retrieval
 from polyagent.usecases.search_documents import reach_of

@@ -15,7 +15,7 @@ from dishka import Provider, Scope, make_async_container
 
 from polyagent import settings
 from polyagent.adapters.functions.provider import FunctionsProvider
-from polyagent.adapters.memory.retrieval import MemoryRetrieval
+from polyagent.adapters.memory.documents.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.system.provider import SystemProvider
 from polyagent.adapters.web.provider import WebProvider

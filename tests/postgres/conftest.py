@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from polyagent.adapters.memory.queue import MemoryQueue
+from polyagent.adapters.postgres.documents.indexes import PostgresIndexes
 from polyagent.adapters.postgres.engine import open_engine
-from polyagent.adapters.postgres.indexes import PostgresIndexes
 from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.runs.runs import PostgresRuns
 from polyagent.adapters.postgres.store import PostgresStore

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from polyagent.adapters.memory.documents.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.memory.queue import MemoryQueue
-from polyagent.adapters.memory.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.store import PostgresStore

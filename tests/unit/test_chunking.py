@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyagent.domain.chunking import Piece, Sizes, cut
-from polyagent.domain.document import Block, Extracted
+from polyagent.domain.documents.chunking import Piece, Sizes, cut
+from polyagent.domain.documents.document import Block, Extracted
 
 SIZES = Sizes(most=50, overlap=10)
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyagent.domain.citation import MAX_CITATIONS, NOBODY, citations_of
+from polyagent.domain.documents.citation import MAX_CITATIONS, NOBODY, citations_of
+from polyagent.domain.documents.retrieval import Passage
 from polyagent.domain.ids import new_id
-from polyagent.domain.retrieval import Passage
 
 
 def passage(text: str, *, start: int = 500, page: int | None = 3) -> Passage:

@@ -8,22 +8,22 @@ import pytest
 
 from polyagent.adapters.functions.document_search import DocumentSearch
 from polyagent.adapters.functions.registry import FunctionTools
-from polyagent.adapters.memory.documents import MemoryIndexes
+from polyagent.adapters.memory.documents.documents import MemoryIndexes
+from polyagent.adapters.memory.documents.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.models import ScriptedModels, called, said
-from polyagent.adapters.memory.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.system.clock import SystemClock
 from polyagent.domain.account import Actor
 from polyagent.domain.chat import Citation, FilePart, Message, TextPart, text_of
-from polyagent.domain.document import Chunk, Document
+from polyagent.domain.documents.document import Chunk, Document
+from polyagent.domain.documents.passages import FOOT, HEAD, NOTHING
+from polyagent.domain.documents.retrieval import Passage, Reach
+from polyagent.domain.documents.terms import query_terms
 from polyagent.domain.errors import NotFound, ScopeMissing
 from polyagent.domain.event import MessageCompleted, MessageDelta, RunCompleted
 from polyagent.domain.ids import new_id
-from polyagent.domain.passages import FOOT, HEAD, NOTHING
-from polyagent.domain.retrieval import Passage, Reach
 from polyagent.domain.run import Run
-from polyagent.domain.terms import query_terms
 from polyagent.domain.tool import CallContext, ToolResult
 from tests.world import World, living
 

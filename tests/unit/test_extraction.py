@@ -8,14 +8,8 @@ import pytest
 
 from polyagent.adapters.extraction.formats import package
 from polyagent.adapters.extraction.formats.reading import read
-from polyagent.domain.chunking import cut
-from polyagent.domain.errors import (
-    DocumentEncrypted,
-    DocumentTooComplex,
-    DocumentUnreadable,
-    DocumentWithoutText,
-)
-from polyagent.domain.filetype import (
+from polyagent.domain.documents.chunking import cut
+from polyagent.domain.documents.filetype import (
     CSV,
     DOCX,
     HTML,
@@ -27,6 +21,12 @@ from polyagent.domain.filetype import (
     TEXT,
     XLSX,
     Sniffer,
+)
+from polyagent.domain.errors import (
+    DocumentEncrypted,
+    DocumentTooComplex,
+    DocumentUnreadable,
+    DocumentWithoutText,
 )
 from tests.files import pdf, words, workbook, zipped
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 
 from polyagent.adapters.extraction.extractor import ChildExtractor
-from polyagent.domain.chunking import Piece, Sizes
-from polyagent.domain.document import Document
+from polyagent.domain.documents.chunking import Piece, Sizes
+from polyagent.domain.documents.document import Document
+from polyagent.domain.documents.filetype import DOCX, HTML, PDF, TEXT, XLSX
 from polyagent.domain.errors import DocumentTooComplex, DocumentUnreadable, DocumentWithoutText
-from polyagent.domain.filetype import DOCX, HTML, PDF, TEXT, XLSX
 from polyagent.domain.ids import new_id
 from tests.files import pdf, workbook, zipped
 

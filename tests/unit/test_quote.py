@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyagent.domain.quote import find
+from polyagent.domain.documents.quote import find
 
 TEXT = (
     "The price is 2.5 % of 1,000 units, not -7.  Re\u0301sume\u0301s are ﬁnal; co\u00adop\u00aderate. "

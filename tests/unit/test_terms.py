@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyagent.domain.terms import MAX_QUERY_TERMS, MAX_TERM_CHARACTERS, query_terms, terms_of
+from polyagent.domain.documents.terms import (
+    MAX_QUERY_TERMS,
+    MAX_TERM_CHARACTERS,
+    query_terms,
+    terms_of,
+)
 
 
 @pytest.mark.parametrize(

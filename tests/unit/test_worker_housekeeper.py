@@ -3,12 +3,12 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from polyagent.adapters.memory.blobs import MemoryBlobs
 from polyagent.adapters.memory.clock import ManualClock
-from polyagent.adapters.memory.documents import MemoryIndexes
+from polyagent.adapters.memory.documents.blobs import MemoryBlobs
+from polyagent.adapters.memory.documents.documents import MemoryIndexes
 from polyagent.adapters.memory.state import DocumentRow, State
 from polyagent.adapters.worker.housekeeper import SWEEP_S, Housekeeper
-from polyagent.domain.document import Document
+from polyagent.domain.documents.document import Document
 from polyagent.domain.errors import StoreUnavailable
 from polyagent.domain.ids import new_id
 from polyagent.usecases.sweep_blobs import SweepBlobs

@@ -4,7 +4,7 @@ from dishka import Provider, Scope, from_context, provide
 
 from polyagent.domain.account import LoginPolicy
 from polyagent.domain.caps import Caps
-from polyagent.domain.document import DocumentPolicy
+from polyagent.domain.documents.document import DocumentPolicy
 from polyagent.domain.image import ImageLimits
 from polyagent.domain.run import RunDefaults
 from polyagent.domain.task import TaskDefaults

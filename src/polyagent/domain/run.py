@@ -9,6 +9,7 @@ import msgspec
 
 from polyagent.domain.agent import InDoubt, Limits, Metadata, ModelSettings
 from polyagent.domain.chat import Message, Part
+from polyagent.domain.documents.retrieval import Passage
 from polyagent.domain.event import (
     Event,
     EventBody,
@@ -22,7 +23,6 @@ from polyagent.domain.event import (
 )
 from polyagent.domain.model import PromptMessage, ToolChoice
 from polyagent.domain.response_format import PlainText, ResponseFormat
-from polyagent.domain.retrieval import Passage
 from polyagent.domain.tool import Tool, ToolCall
 from polyagent.domain.usage import Usage
 

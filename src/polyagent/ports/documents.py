@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from polyagent.domain.account import Actor
-from polyagent.domain.document import Build, Chunk, Document, DocumentStatus
+from polyagent.domain.documents.document import Build, Chunk, Document, DocumentStatus
 from polyagent.domain.page import Page, PageAsk
 
 

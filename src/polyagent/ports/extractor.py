@@ -1,8 +1,8 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
-from polyagent.domain.chunking import Piece
-from polyagent.domain.document import Document
+from polyagent.domain.documents.chunking import Piece
+from polyagent.domain.documents.document import Document
 
 
 class Extractor(Protocol):

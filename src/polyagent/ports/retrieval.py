@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from polyagent.domain.retrieval import Passage, Reach
+from polyagent.domain.documents.retrieval import Passage, Reach
 
 
 class Retrieval(Protocol):
@@ -11,7 +11,7 @@ class Retrieval(Protocol):
     async def by_terms(self, reach: Reach, terms: Sequence[str], top_k: int) -> Sequence[Passage]:
         """Return the chunks that rank highest by BM25 over the reach, at most `top_k`, best first.
 
-        A term that many chunks have may be left out (`domain/ranking.py`). Costs one statement.
+        A term that many chunks have may be left out (`domain/documents/ranking.py`). Costs one statement.
         Raises `StoreUnavailable`.
         """
 

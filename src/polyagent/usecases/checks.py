@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from polyagent.domain.account import Actor
 from polyagent.domain.chat import ImagePart, Part
+from polyagent.domain.documents.retrieval import DOCUMENT_SEARCH
 from polyagent.domain.errors import (
     Fault,
     ModalityUnsupported,
@@ -14,7 +15,6 @@ from polyagent.domain.errors import (
 from polyagent.domain.misfit import escaped
 from polyagent.domain.model import ModelInfo
 from polyagent.domain.response_format import SCHEMA_AT, JsonSchema, ResponseFormat
-from polyagent.domain.retrieval import DOCUMENT_SEARCH
 from polyagent.ports.models import Models
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.tools import Tools

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from polyagent.domain.account import Actor
-from polyagent.domain.document import (
+from polyagent.domain.documents.document import (
     KIND,
     Chunk,
     Document,
@@ -16,9 +16,9 @@ from polyagent.domain.document import (
     DocumentStatus,
     NewDocument,
 )
+from polyagent.domain.documents.filename import clean_filename
+from polyagent.domain.documents.filetype import Sniffer
 from polyagent.domain.errors import TooLarge
-from polyagent.domain.filename import clean_filename
-from polyagent.domain.filetype import Sniffer
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import Task, TaskAsk, TaskDefaults, TaskToQueue

@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 
 from polyagent.domain.account import Actor
-from polyagent.domain.chunking import Piece
-from polyagent.domain.document import Build, Chunk
+from polyagent.domain.documents.chunking import Piece
+from polyagent.domain.documents.document import Build, Chunk
 from polyagent.domain.ids import new_id
 from polyagent.ports.blobs import Blobs
 from polyagent.ports.documents import Indexes

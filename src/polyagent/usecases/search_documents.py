@@ -5,8 +5,7 @@ from uuid import UUID
 
 from polyagent.domain.account import Actor
 from polyagent.domain.chat import FilePart, Part, text_of
-from polyagent.domain.errors import Fault, NotFound, NotSupported
-from polyagent.domain.retrieval import (
+from polyagent.domain.documents.retrieval import (
     MAX_QUERY_CHARACTERS,
     NO_EMBEDDINGS,
     FoundPassages,
@@ -14,8 +13,9 @@ from polyagent.domain.retrieval import (
     Reach,
     SearchDocuments,
 )
+from polyagent.domain.documents.terms import query_terms
+from polyagent.domain.errors import Fault, NotFound, NotSupported
 from polyagent.domain.run import Spec
-from polyagent.domain.terms import query_terms
 from polyagent.ports.retrieval import Retrieval
 
 AUTOMATIC = 6

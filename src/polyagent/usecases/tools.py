@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from polyagent.domain.account import Actor
+from polyagent.domain.documents.retrieval import DOCUMENT_SEARCH
 from polyagent.domain.ids import new_id
-from polyagent.domain.retrieval import DOCUMENT_SEARCH
 from polyagent.domain.tool import CallContext, Executed, ExecuteTool, Tool
 from polyagent.ports.clock import Clock
 from polyagent.ports.tools import Tools

@@ -18,7 +18,7 @@ from polyagent.domain.account import Account, Actor, Role, User, UserStatus
 from polyagent.domain.agent import Agent, NewAgent, Visibility
 from polyagent.domain.api_key import MadeApiKey, Secret, prefix_of
 from polyagent.domain.chat import TextPart
-from polyagent.domain.document import Document
+from polyagent.domain.documents.document import Document
 from polyagent.domain.ids import new_id
 from polyagent.domain.run import NewRun, Spec
 from polyagent.domain.schedule import NewSchedule, made

@@ -11,7 +11,7 @@ import msgspec
 
 from polyagent.adapters.extraction.formats.reading import read
 from polyagent.adapters.extraction.requests import CPU_S, MEMORY_BYTES, Line, Refusal, Request
-from polyagent.domain.chunking import cut
+from polyagent.domain.documents.chunking import cut
 from polyagent.domain.errors import DocumentTooComplex, DocumentUnreadable
 
 BATCH = 100

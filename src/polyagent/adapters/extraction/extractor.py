@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 
 from polyagent.adapters.extraction.requests import CPU_S, MEMORY_BYTES, Line, Refusal, Request
-from polyagent.domain.chunking import Piece, Sizes
-from polyagent.domain.document import Document
+from polyagent.domain.documents.chunking import Piece, Sizes
+from polyagent.domain.documents.document import Document
 from polyagent.domain.errors import (
     DocumentEncrypted,
     DocumentTooComplex,

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from polyagent.domain.chunking import Piece, Sizes
+from polyagent.domain.documents.chunking import Piece, Sizes
 
 CPU_S = 20
 MEMORY_BYTES = 400 * 1024 * 1024

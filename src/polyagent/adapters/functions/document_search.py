@@ -5,9 +5,14 @@ import msgspec
 from msgspec import Meta
 
 from polyagent.adapters.functions.function import Arguments, Function
-from polyagent.domain.citation import HOW_TO_CITE
-from polyagent.domain.retrieval import DOCUMENT_SEARCH, MAX_QUERY_CHARACTERS, Passage, Reach
-from polyagent.domain.terms import query_terms
+from polyagent.domain.documents.citation import HOW_TO_CITE
+from polyagent.domain.documents.retrieval import (
+    DOCUMENT_SEARCH,
+    MAX_QUERY_CHARACTERS,
+    Passage,
+    Reach,
+)
+from polyagent.domain.documents.terms import query_terms
 from polyagent.domain.tool import CallContext
 from polyagent.ports.retrieval import Retrieval
 

@@ -7,7 +7,7 @@ import msgspec
 
 from polyagent.adapters.kinds.payload import payload_of
 from polyagent.domain.account import Actor
-from polyagent.domain.document import KIND
+from polyagent.domain.documents.document import KIND
 from polyagent.domain.errors import Fenced, TaskGivenUp
 from polyagent.domain.task import TaskWork
 from polyagent.ports.kinds import TaskControl

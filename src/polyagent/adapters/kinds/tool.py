@@ -4,6 +4,7 @@ from typing import Any
 
 from polyagent.adapters.kinds.payload import payload_of
 from polyagent.domain.account import Actor
+from polyagent.domain.documents.retrieval import DOCUMENT_SEARCH
 from polyagent.domain.errors import (
     Fault,
     TaskFailed,
@@ -11,7 +12,6 @@ from polyagent.domain.errors import (
     TaskInDoubt,
     ToolUnknown,
 )
-from polyagent.domain.retrieval import DOCUMENT_SEARCH
 from polyagent.domain.task import TaskWork
 from polyagent.domain.tool import CallContext, ExecuteTool, ToolResult
 from polyagent.ports.kinds import TaskControl

@@ -4,11 +4,11 @@ from dishka import Provider, Scope, provide
 
 from polyagent.adapters.memory.access.failures import MemoryLoginFailures
 from polyagent.adapters.memory.access.standing import MemoryStanding
-from polyagent.adapters.memory.blobs import MemoryBlobs
 from polyagent.adapters.memory.clock import ManualClock
-from polyagent.adapters.memory.documents import MemoryIndexes
+from polyagent.adapters.memory.documents.blobs import MemoryBlobs
+from polyagent.adapters.memory.documents.documents import MemoryIndexes
+from polyagent.adapters.memory.documents.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.limits import MemoryPlaces, MemoryRates
-from polyagent.adapters.memory.retrieval import MemoryRetrieval
 from polyagent.adapters.memory.runs.answers import MemoryAnswers
 from polyagent.adapters.memory.runs.backlog import MemoryBacklog
 from polyagent.adapters.memory.runs.events import MemoryEvents

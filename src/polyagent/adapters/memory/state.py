@@ -20,7 +20,7 @@ from polyagent.domain.answer import KeptAnswer
 from polyagent.domain.api_key import ApiKey
 from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Message, Session
-from polyagent.domain.document import Chunk, Document
+from polyagent.domain.documents.document import Chunk, Document
 from polyagent.domain.event import Event
 from polyagent.domain.queue import Entry, who
 from polyagent.domain.run import Run, Spec

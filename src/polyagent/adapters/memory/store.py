@@ -12,7 +12,7 @@ from polyagent.adapters.memory.access.audit import MemoryAuditLog
 from polyagent.adapters.memory.access.families import MemoryFamilies
 from polyagent.adapters.memory.access.identities import MemoryIdentities
 from polyagent.adapters.memory.agents import MemoryAgents
-from polyagent.adapters.memory.documents import MemoryDocuments
+from polyagent.adapters.memory.documents.documents import MemoryDocuments
 from polyagent.adapters.memory.sessions import MemorySessions
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow

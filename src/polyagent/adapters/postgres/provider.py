@@ -8,12 +8,12 @@ from dishka import Provider, Scope, provide
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from polyagent.adapters.postgres.access.standing import PostgresStanding
+from polyagent.adapters.postgres.documents.indexes import PostgresIndexes
+from polyagent.adapters.postgres.documents.retrieval import PostgresRetrieval
 from polyagent.adapters.postgres.engine import open_engine
-from polyagent.adapters.postgres.indexes import PostgresIndexes
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.adapters.postgres.probe import PostgresProbe
-from polyagent.adapters.postgres.retrieval import PostgresRetrieval
 from polyagent.adapters.postgres.runs.answers import PostgresAnswers
 from polyagent.adapters.postgres.runs.backlog import PostgresBacklog
 from polyagent.adapters.postgres.runs.journal import PostgresJournal

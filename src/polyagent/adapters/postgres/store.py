@@ -11,7 +11,7 @@ from polyagent.adapters.postgres.access.audit import PostgresAuditLog
 from polyagent.adapters.postgres.access.families import PostgresFamilies
 from polyagent.adapters.postgres.access.identities import PostgresIdentities
 from polyagent.adapters.postgres.agents import PostgresAgents
-from polyagent.adapters.postgres.documents import PostgresDocuments
+from polyagent.adapters.postgres.documents.documents import PostgresDocuments
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.sessions import PostgresSessions
 from polyagent.adapters.postgres.statements import Statements

@@ -10,6 +10,7 @@ from polyagent.domain.context import (
     tools_cost,
     without_images,
 )
+from polyagent.domain.documents.passages import before_question, told
 from polyagent.domain.errors import ContextExceeded, LimitReached
 from polyagent.domain.model import (
     DEFAULT_WINDOW_TOKENS,
@@ -18,7 +19,6 @@ from polyagent.domain.model import (
     PromptMessage,
     ToolChoice,
 )
-from polyagent.domain.passages import before_question, told
 from polyagent.domain.tool import Tool
 from polyagent.ports.tools import Tools
 from polyagent.usecases.execution.draft import Draft

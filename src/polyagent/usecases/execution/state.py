@@ -3,9 +3,10 @@
 import msgspec
 
 from polyagent.domain.chat import Citation, Message
-from polyagent.domain.citation import citations_of
 from polyagent.domain.compaction import Compaction
 from polyagent.domain.context import Conversation
+from polyagent.domain.documents.citation import citations_of
+from polyagent.domain.documents.passages import found_in
 from polyagent.domain.errors import Cancelled, LimitReached
 from polyagent.domain.event import (
     EventBody,
@@ -16,7 +17,6 @@ from polyagent.domain.event import (
     UsageReported,
 )
 from polyagent.domain.model import ModelInfo
-from polyagent.domain.passages import found_in
 from polyagent.domain.run import CANCELLED, RunDefaults, RunError, RunStatus, StepRecord, Work
 from polyagent.domain.tool import ToolCall, ToolResult
 from polyagent.domain.usage import Usage

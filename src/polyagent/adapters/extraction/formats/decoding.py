@@ -4,7 +4,7 @@ import codecs
 
 from charset_normalizer import from_bytes
 
-from polyagent.domain.filetype import HEAD, looks_utf16
+from polyagent.domain.documents.filetype import HEAD, looks_utf16
 from polyagent.domain.text import clean
 
 SAMPLE = 64 * 1024

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from polyagent.domain.document import Block
+from polyagent.domain.documents.document import Block
 
 _LINE = re.compile(r"[^\n]*\n?")
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]")

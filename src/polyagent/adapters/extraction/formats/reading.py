@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from polyagent.adapters.extraction.formats.writer import TextWriter
-from polyagent.domain import filetype
-from polyagent.domain.document import Extracted
+from polyagent.domain.documents import filetype
+from polyagent.domain.documents.document import Extracted
 from polyagent.domain.errors import DocumentUnreadable, DocumentWithoutText
 
 Reader = Callable[[bytes, TextWriter], None]

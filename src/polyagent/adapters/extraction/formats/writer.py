@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from polyagent.adapters.extraction.requests import MAX_CHARACTERS, MAX_PAGES
-from polyagent.domain.document import Block, Extracted
+from polyagent.domain.documents.document import Block, Extracted
 from polyagent.domain.errors import DocumentTooComplex
 from polyagent.domain.text import clean
 

@@ -8,7 +8,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.errors import MediaTypeUnsupported
-from polyagent.domain.document import NewDocument
+from polyagent.domain.documents.document import NewDocument
 from polyagent.domain.errors import Fault, Invalid
 from polyagent.domain.misfit import misfit
 

@@ -10,7 +10,7 @@ from polyagent.adapters.http.openapi.examples import (
 )
 from polyagent.adapters.http.openapi.headers import referring
 from polyagent.adapters.http.openapi.tidy import SCHEMAS
-from polyagent.domain.filetype import OFFICE, PDF, TEXTS
+from polyagent.domain.documents.filetype import OFFICE, PDF, TEXTS
 
 Said = dict[str, Any]
 

@@ -42,10 +42,10 @@ from polyagent.domain.agent import Agent, NewAgent
 from polyagent.domain.api_key import ApiKey, MadeApiKey, NewApiKey
 from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Ask, ForkSession, Message, PatchSession, Session
-from polyagent.domain.document import Chunk, Document, IndexAgain
+from polyagent.domain.documents.document import Chunk, Document, IndexAgain
+from polyagent.domain.documents.retrieval import FoundPassages, SearchDocuments
 from polyagent.domain.health import Health
 from polyagent.domain.page import Page
-from polyagent.domain.retrieval import FoundPassages, SearchDocuments
 from polyagent.domain.run import Answer, Run
 from polyagent.domain.schedule import NewSchedule, Schedule
 from polyagent.domain.task import NewTask, Task, TaskAsk, TaskStats

@@ -15,7 +15,9 @@ from polyagent.domain.agent import Agent
 from polyagent.domain.api_key import ApiKey, MadeApiKey
 from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Message, Session, TextPart
-from polyagent.domain.document import Chunk, Document
+from polyagent.domain.documents.document import Chunk, Document
+from polyagent.domain.documents.filetype import PDF
+from polyagent.domain.documents.retrieval import NO_EMBEDDINGS, FoundPassages, Passage
 from polyagent.domain.event import (
     Event,
     EventBody,
@@ -24,9 +26,7 @@ from polyagent.domain.event import (
     RunCompleted,
     RunStarted,
 )
-from polyagent.domain.filetype import PDF
 from polyagent.domain.health import Component, Health
-from polyagent.domain.retrieval import NO_EMBEDDINGS, FoundPassages, Passage
 from polyagent.domain.run import Answer, Run
 from polyagent.domain.schedule import NewSchedule, made
 from polyagent.domain.task import Attempt, Task, TaskAsk, TaskStats

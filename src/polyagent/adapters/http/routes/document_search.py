@@ -5,8 +5,8 @@ from litestar.params import JSONBody
 
 from polyagent.adapters.http.asks.once import once
 from polyagent.adapters.http.call import Call
+from polyagent.domain.documents.retrieval import FoundPassages, SearchDocuments
 from polyagent.domain.errors import NotFound, NotSupported
-from polyagent.domain.retrieval import FoundPassages, SearchDocuments
 from polyagent.usecases.search_documents import FindDocuments
 
 

@@ -15,7 +15,8 @@ from polyagent.adapters.http.asks.preconditions import IfMatch, expected_version
 from polyagent.adapters.http.asks.uploading import read_upload
 from polyagent.adapters.http.call import Call
 from polyagent.adapters.http.errors import MediaTypeUnsupported
-from polyagent.domain.document import Chunk, Document, DocumentStatus, IndexAgain
+from polyagent.domain.documents.document import Chunk, Document, DocumentStatus, IndexAgain
+from polyagent.domain.documents.filename import attachment
 from polyagent.domain.errors import (
     BlobGone,
     DocumentTypeUnsupported,
@@ -26,7 +27,6 @@ from polyagent.domain.errors import (
     TooLarge,
     TooManyOpen,
 )
-from polyagent.domain.filename import attachment
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import Task
 from polyagent.usecases.documents import ManageDocuments

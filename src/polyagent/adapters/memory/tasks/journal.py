@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.documents import fail_document
+from polyagent.adapters.memory.documents.documents import fail_document
 from polyagent.adapters.memory.queue import EARLY_S
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.documents import fail_document
+from polyagent.adapters.memory.documents.documents import fail_document
 from polyagent.adapters.memory.page import paged
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow

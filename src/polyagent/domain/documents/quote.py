@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from polyagent.domain.terms import WIDE, visible
+from polyagent.domain.documents.terms import WIDE, visible
 
 _CLUSTER = re.compile(r"\s{1,1000}|[^\s](?:[\u0300-\u036f\u3099\u309a]{1,16})?")
 _IS_WIDE = re.compile(f"[{WIDE}]")

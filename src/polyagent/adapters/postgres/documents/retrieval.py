@@ -5,8 +5,8 @@ from uuid import UUID
 
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
-from polyagent.domain.ranking import COMMON, K1, LEAST_COMMON, MOST_TERMS, RAREST, B
-from polyagent.domain.retrieval import Passage, Reach
+from polyagent.domain.documents.ranking import COMMON, K1, LEAST_COMMON, MOST_TERMS, RAREST, B
+from polyagent.domain.documents.retrieval import Passage, Reach
 
 _SHELVES = "(SELECT ids FROM shelf)::integer[]"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from polyagent.domain.context import estimate_tokens
-from polyagent.domain.document import Block, Extracted
+from polyagent.domain.documents.document import Block, Extracted
 
 # A run of marks is tried once, at its beginning: `....` without end costs no more than it is long.
 _WIDE_ENDS = "\u3002\uff01\uff1f\uff1b"  # full stop, exclamation and question mark, semicolon

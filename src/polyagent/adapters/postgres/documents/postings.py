@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from asyncpg.pool import PoolConnectionProxy
 
 from polyagent.adapters.postgres.pool import SCHEMA
-from polyagent.domain.document import Build, Chunk
-from polyagent.domain.terms import terms_of
+from polyagent.domain.documents.document import Build, Chunk
+from polyagent.domain.documents.terms import terms_of
 
 Counted = Mapping[int, Counter[str]]
 

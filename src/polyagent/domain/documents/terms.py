@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from snowballstemmer import stemmer
 
-from polyagent.domain.stop_words import STOP_WORDS
+from polyagent.domain.documents.stop_words import STOP_WORDS
 
 MAX_TERM_CHARACTERS = 64
 MAX_QUERY_TERMS = 64

@@ -11,7 +11,7 @@ from polyagent.adapters.memory.state import DocumentRow, State
 from polyagent.adapters.memory.task_rows import TaskRow
 from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Actor
-from polyagent.domain.document import KIND, Build, Chunk, Document, DocumentStatus
+from polyagent.domain.documents.document import KIND, Build, Chunk, Document, DocumentStatus
 from polyagent.domain.errors import (
     Fenced,
     Forbidden,

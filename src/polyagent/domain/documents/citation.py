@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from polyagent.domain.chat import Citation
-from polyagent.domain.quote import find
-from polyagent.domain.retrieval import Passage
+from polyagent.domain.documents.quote import find
+from polyagent.domain.documents.retrieval import Passage
 
 NOBODY = UUID(int=0)
 MAX_CITATIONS = 200

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from polyagent.adapters.memory.state import DocumentRow, State
-from polyagent.domain.document import Chunk, Document
-from polyagent.domain.ranking import score, weight
-from polyagent.domain.retrieval import Passage, Reach
-from polyagent.domain.terms import terms_of
+from polyagent.domain.documents.document import Chunk, Document
+from polyagent.domain.documents.ranking import score, weight
+from polyagent.domain.documents.retrieval import Passage, Reach
+from polyagent.domain.documents.terms import terms_of
 
 
 class MemoryRetrieval:

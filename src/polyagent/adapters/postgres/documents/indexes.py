@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from polyagent.adapters.postgres import postings
+from polyagent.adapters.postgres.documents import postings
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
 from polyagent.domain.account import Actor
-from polyagent.domain.document import Build, Chunk, Document
+from polyagent.domain.documents.document import Build, Chunk, Document
 from polyagent.domain.errors import Fenced, NotFound
 
 # 1 document, 2 task, 3 workspace, 4 user, 5 whether that is an administrator

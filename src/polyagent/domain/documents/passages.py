@@ -7,10 +7,10 @@ from typing import TypeVar
 import msgspec
 
 from polyagent.domain.chat import Message, TextPart
-from polyagent.domain.citation import HOW_TO_CITE
 from polyagent.domain.context import cut, estimate_tokens, json_text
+from polyagent.domain.documents.citation import HOW_TO_CITE
+from polyagent.domain.documents.retrieval import DOCUMENT_SEARCH, Passage
 from polyagent.domain.model import PromptMessage
-from polyagent.domain.retrieval import DOCUMENT_SEARCH, Passage
 
 Said = TypeVar("Said", bound=Message | PromptMessage)
 

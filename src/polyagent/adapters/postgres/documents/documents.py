@@ -7,12 +7,12 @@ import msgspec
 from sqlalchemy import RowMapping, and_, delete, func, or_, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 
-from polyagent.adapters.postgres.document_tables import ChunkRow as C
-from polyagent.adapters.postgres.document_tables import DocumentRow as D
+from polyagent.adapters.postgres.documents.tables import ChunkRow as C
+from polyagent.adapters.postgres.documents.tables import DocumentRow as D
 from polyagent.adapters.postgres.page import by_id, by_number, page_of
 from polyagent.adapters.postgres.statements import Statements
 from polyagent.domain.account import Actor
-from polyagent.domain.document import Chunk, Document, DocumentStatus
+from polyagent.domain.documents.document import Chunk, Document, DocumentStatus
 from polyagent.domain.errors import Forbidden, NotFound, PreconditionFailed, QuotaExceeded
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import TaskError

@@ -1,0 +1,1 @@
+"""Documents in this process's memory."""

@@ -1,0 +1,1 @@
+"""What people upload: read, cut to chunks, found again and quoted."""
