@@ -13,7 +13,9 @@ from polyagent.app.providers import UseCaseProvider
 from polyagent.usecases.deliver_webhook import DeliverWebhook
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.fire_schedules import FireSchedules
+from polyagent.usecases.ingest import IngestDocument
 from polyagent.usecases.oversight import Oversight
+from polyagent.usecases.sweep_blobs import SweepBlobs
 from polyagent.usecases.trust import Trust
 from polyagent.usecases.verify_password import PasswordCheck
 from polyagent.usecases.welcome import WelcomeStranger
@@ -24,8 +26,8 @@ FILES = {found[1]: block for block in BLOCKS if (found := re.match(r"# (\w+\.py)
 PROGRAMS = [block for block in BLOCKS if block not in FILES.values()]
 
 PARTS = {
-    *(DeliverWebhook, ExecuteRun, FireSchedules, Oversight, PasswordCheck, Trust),
-    WelcomeStranger,
+    *(DeliverWebhook, ExecuteRun, FireSchedules, IngestDocument, Oversight, PasswordCheck),
+    *(SweepBlobs, Trust, WelcomeStranger),
 }
 """What use cases are made of, and what executes runs and does tasks."""
 SAID = [
