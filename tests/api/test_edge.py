@@ -247,7 +247,7 @@ async def test_a_client_that_waits_for_consent_is_not_waited_for() -> None:
     async def silent() -> Any:
         raise AssertionError("nobody was to read")
 
-    scope: Any = {"headers": [(b"expect", b"100-continue")]}
+    scope: Any = {"path": "/api/v1/chat", "headers": [(b"expect", b"100-continue")]}
 
     await Intake(scope, silent, read_timeout_s=30).discard()
 

@@ -140,6 +140,7 @@ class Mention(NamedTuple):
     says: Callable[[Any, str], Any]
     absent: Callable[[], str] = lambda: str(some_id())
     status: int = 404
+    needs_documents: bool = False
 
 
 async def _session(town: Town, owner: User) -> UUID:
@@ -154,12 +155,20 @@ async def _agent_name(town: Town, owner: User) -> str:
     return (await town.agent(owner)).name
 
 
+async def _document(town: Town, owner: User) -> UUID:
+    return await town.document(owner)
+
+
 async def _message(town: Town, owner: User) -> UUID:
     return (await town.talk(owner)).message_id
 
 
 def _field(name: str) -> Callable[[Any, str], Any]:
     return lambda body, value: {**body, name: value}
+
+
+def _documents(body: Any, value: str) -> Any:
+    return {**body, "document_ids": [value]}
 
 
 def _part(kind: str) -> Callable[[Any, str], Any]:
@@ -171,15 +180,31 @@ MENTIONS = [
     *(Mention(chat, _session, _field("session_id")) for chat in CHATS),
     *(Mention(chat, _agent, _field("agent_id")) for chat in CHATS),
     *(
-        Mention(chat, thing, lambda body, value: {**body, "document_ids": [value]})
+        Mention(chat, thing, _documents, needs_documents=True)
         for chat in (*CHATS, "create_agent", "replace_agent", "update_agent")
-        for thing in (_session, _agent)  # there are no documents yet: other ids are none either
+        for thing in (_document, _session)
     ),
-    *(Mention(chat, _agent, _part(kind)) for chat in CHATS for kind in ("file", "image")),
+    *(Mention(chat, _document, _part("file"), needs_documents=True) for chat in CHATS),
+    *(Mention(chat, _document, _part("image")) for chat in CHATS),
+    *(Mention(each, _document, _documents) for each in ("search_documents", "index_documents")),
     Mention("fork_session", _message, _field("message_id")),
     Mention("complete_chat", _agent, lambda body, value: {**body, "model": f"agent/{value}"}),
     Mention("complete_chat", _agent_name, lambda body, value: {**body, "model": f"agent/{value}"}),
 ]
+
+
+def _is_refused(operation: str, who: Who) -> bool:
+    if operation.endswith("_agent") or operation == "index_documents":
+        return who in ("viewer", "admin's chat key")
+    return operation == "search_documents" and who == "admin's chat key"
+
+
+def _lacks_scope(mention: Mention, who: Who) -> bool:
+    return who == "admin's chat key" and mention.needs_documents
+
+
+def _is_seen_by_administrators(mention: Mention) -> bool:
+    return mention.of in (_agent, _agent_name) or mention.operation == "index_documents"
 
 
 @pytest.mark.parametrize("who", ["viewer", "member", "admin", "admin's chat key"])
@@ -187,18 +212,19 @@ async def test_things_in_bodies(place: Town, document: Document, who: Who) -> No
     me = await _person(place, who)
     for mention in MENTIONS:
         operation = document.operations[mention.operation]
-        if operation.id.endswith("_agent") and who in ("viewer", "admin's chat key"):
-            continue  # refused whatever it names: test_credentials.py
+        if _is_refused(operation.id, who):
+            continue  # whatever it names: test_credentials.py
+        status = 403 if _lacks_scope(mention, who) else mention.status
         for owner in (place.bob, place.far):
-            if who == "admin" and owner is place.bob and mention.of in (_agent, _agent_name):
-                continue  # administrators see everybody's agents
+            if who == "admin" and owner is place.bob and _is_seen_by_administrators(mention):
+                continue
             ask = await REQUESTS[operation.id](place, me.user)
             answers = []
             for value in (str(await mention.of(place, owner)), mention.absent()):
                 before = place.snapshot()
                 named = ask._replace(json=mention.says(ask.json, value))
                 answer = await named.by(me.client, operation)
-                assert answer.status == mention.status, (mention, answer.body)
+                assert answer.status == status, (mention, answer.body)
                 assert place.snapshot() == before, mention
                 answers.append(answer.told(value))
             assert answers[0] == answers[1], mention
