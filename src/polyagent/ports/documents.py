@@ -12,12 +12,14 @@ from polyagent.domain.page import Page, PageAsk
 class Documents(Protocol):
     """Documents that the actor may see: its own, those shared in the workspace; an administrator: all."""
 
-    async def add(self, document: Document, blob: str, *, most_bytes: int) -> tuple[Document, bool]:
+    async def add(
+        self, document: Document, blob: str, *, most_bytes: int, task_id: UUID | None = None
+    ) -> tuple[Document, bool]:
         """Store it, and return it and True; or the one that its owner has of the same bytes, and False.
 
         The same are those of one hash and collection: of many who ask at once one adds. One of them that
         `failed` begins anew, with this blob, and is returned with True. Raises `QuotaExceeded` if
-        its owner's documents would together have more than so many bytes.
+        its owner's documents would together have more than so many bytes. `task_id` is as in `renew`.
         """
 
     async def get(self, document_id: UUID) -> Document:
@@ -37,8 +39,10 @@ class Documents(Protocol):
     async def chunks(self, document_id: UUID, page: PageAsk) -> Page[Chunk]:
         """Return those of the index in use. Raises `NotFound`."""
 
-    async def renew(self, document_id: UUID) -> Document:
+    async def renew(self, document_id: UUID, task_id: UUID | None = None) -> Document:
         """Make it one that waits to be indexed, while its chunks stay.
+
+        By that task, which is added in the same transaction; None: by any.
 
         Raises `NotFound`, `Forbidden` if the actor sees but may not change it.
         """
@@ -53,16 +57,18 @@ class Documents(Protocol):
 class Indexes(Protocol):
     """Indexes while they are built, a batch at a time. What no build has finished is never in use.
 
-    A task of the kind `ingest` that ends without success, however that comes, throws away what its build
-    wrote and makes the document `failed`, with its own error, in the same transaction; unless another task
-    has begun.
+    A task of the kind `ingest` that ends, however that comes, and leaves the document open that waits for
+    it, or that it indexes, throws away what its build wrote and makes the document `failed`, with its own
+    error or `INDEX_LOST`, in the same transaction. What another task is to do is none of its business.
     Each method may raise `StoreUnavailable`: it may have been done all the same.
     """
 
-    async def begin(self, actor: Actor, document_id: UUID, task_id: UUID) -> Build:
-        """Begin the build of a task, and throw away what others have not finished.
+    async def begin(
+        self, actor: Actor, document_id: UUID, task_id: UUID, attempt: int = 1
+    ) -> Build:
+        """Begin the build of an attempt at a task, and throw away what others have not finished.
 
-        Raises `NotFound` if it is not the actor's to change.
+        Raises `NotFound` if it is not the actor's to change, `Fenced` if the attempt is over.
         """
 
     async def write(self, build: Build, chunks: Sequence[Chunk], *, progress: float) -> None:

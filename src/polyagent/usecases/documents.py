@@ -1,8 +1,8 @@
 """Documents: uploaded, read, listed, deleted, indexed again."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ from polyagent.domain.documents.document import (
 )
 from polyagent.domain.documents.filename import clean_filename
 from polyagent.domain.documents.filetype import Sniffer
-from polyagent.domain.errors import TooLarge
+from polyagent.domain.errors import StorageUnavailable, TooLarge
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import Task, TaskAsk, TaskDefaults, TaskToQueue
@@ -92,7 +92,7 @@ class ManageDocuments:
             yield incoming
         finally:
             if incoming.spare is not None:
-                await self._blobs.delete(incoming.spare)
+                await self._forget(incoming.spare)
 
     async def receive(self, blob: str, filename: str, content: AsyncIterator[bytes]) -> Received:
         """Store what comes under that name, all of it or nothing. Raises as `Incoming.receive` does."""
@@ -135,12 +135,13 @@ class ManageDocuments:
             metadata=new.metadata,
             created_at=self._clock.now(),
         )
+        task_id = new_id()
         async with self._store.begin(actor) as tx:
             document, is_new = await tx.documents.add(
-                asked, received.blob, most_bytes=self._policy.user_bytes
+                asked, received.blob, most_bytes=self._policy.user_bytes, task_id=task_id
             )
             if is_new:
-                await self._enqueue(tx, [document])
+                await self._enqueue(tx, {task_id: document})
         return document, is_new
 
     async def get(self, actor: Actor, document_id: UUID) -> Document:
@@ -192,7 +193,12 @@ class ManageDocuments:
             await self._audit.note_theirs(
                 tx, "document.deleted", actor, document.owner_id, object_id=document_id
             )
-        await self._blobs.delete(blob)
+        await self._forget(blob)
+
+    async def _forget(self, blob: str) -> None:
+        """Throw away what no document has; what the storage keeps now is swept later."""
+        with suppress(StorageUnavailable):
+            await self._blobs.delete(blob)
 
     async def index(self, actor: Actor, document_ids: Sequence[UUID] | None) -> Sequence[Task]:
         """Index documents again, by a task each; None: all of the actor's own.
@@ -203,8 +209,9 @@ class ManageDocuments:
         async with self._store.begin(actor) as tx:
             if document_ids is None:
                 document_ids = await self._own(tx, actor)
-            renewed = [await tx.documents.renew(each) for each in dict.fromkeys(document_ids)]
-            for each in renewed:
+            named = {new_id(): each for each in dict.fromkeys(document_ids)}
+            renewed = {id_: await tx.documents.renew(each, id_) for id_, each in named.items()}
+            for each in renewed.values():
                 await self._audit.note_theirs(
                     tx, "document.changed", actor, each.owner_id, object_id=each.id
                 )
@@ -220,14 +227,15 @@ class ManageDocuments:
                 return found
             page = msgspec.structs.replace(page, cursor=batch.next_cursor)
 
-    async def _enqueue(self, tx: Transaction, documents: Sequence[Document]) -> Sequence[Task]:
-        asked = [self._task(document) for document in documents]
+    async def _enqueue(self, tx: Transaction, documents: Mapping[UUID, Document]) -> Sequence[Task]:
+        """Enqueue the tasks that the documents wait for, which are the owners', whoever asks for them."""
+        asked = [self._task(task_id, document) for task_id, document in documents.items()]
         return await tx.tasks.add(asked, most=self._tasks.queued_tasks) if asked else ()
 
-    def _task(self, document: Document) -> TaskToQueue:
-        """Return the task, which is the owner's, whoever asks for it."""
+    def _task(self, task_id: UUID, document: Document) -> TaskToQueue:
         ask = TaskAsk(kind=KIND, payload={"document_id": str(document.id)})
-        return to_queue(ask, document.owner_id, None, self._tasks)
+        task = to_queue(ask, document.owner_id, None, self._tasks)
+        return msgspec.structs.replace(task, id=task_id)
 
     async def _see(self, actor: Actor, document: Document) -> None:
         if document.visibility == "private" and document.owner_id != actor.user_id:

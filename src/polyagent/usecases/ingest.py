@@ -10,6 +10,7 @@ from polyagent.domain.account import Actor
 from polyagent.domain.documents.chunking import Piece
 from polyagent.domain.documents.document import Build, Chunk
 from polyagent.domain.ids import new_id
+from polyagent.domain.task import TaskWork
 from polyagent.ports.blobs import Blobs
 from polyagent.ports.documents import Indexes
 from polyagent.ports.extractor import Extractor
@@ -32,13 +33,13 @@ class IngestDocument:
         self._extractor = extractor
 
     async def __call__(
-        self, actor: Actor, document_id: UUID, task_id: UUID, control: TaskControl
+        self, actor: Actor, document_id: UUID, work: TaskWork, control: TaskControl
     ) -> Ingested:
         """Build an index and put it in the place of the one before; it may begin anew at any time.
 
         Raises `NotFound`, `Fenced` if another has begun or the document is gone, `DocumentUnreadable`.
         """
-        build = await self._indexes.begin(actor, document_id, task_id)
+        build = await self._indexes.begin(actor, document_id, work.id, work.attempt)
         await self._write(build, [], READ, control)
         count = 0
         async with aclosing(self._batches(build)) as batches:

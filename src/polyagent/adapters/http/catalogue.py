@@ -143,6 +143,9 @@ CATALOGUE: dict[str, Entry] = {
         "The document is empty, or pictures of text. Have its text recognised, and upload that.",
     ),
     "blob_gone": Entry(422, "What was uploaded is lost. Upload it again."),
+    "index_lost": Entry(
+        500, "The task that was to index the document ended without having done so. Index it again."
+    ),
     "task_timed_out": Entry(422, "An attempt took longer than the task's `timeout_s`: allow more."),
     "task_poisoned": Entry(
         500,

@@ -31,11 +31,11 @@ class IngestTasks:
         payload_of(payload, Ingest)
 
     async def __call__(self, work: TaskWork, control: TaskControl) -> Ingested | None:
-        """Return None if another task indexes the document by now, or it is deleted."""
+        """Return None if others index the document by now, or it is deleted."""
         if work.actor is None:
             raise TaskGivenUp("There is nobody to index for.")
         document_id = payload_of(work.payload, Ingest).document_id
         try:
-            return await self._ingest(work.actor, document_id, work.id, control)
+            return await self._ingest(work.actor, document_id, work, control)
         except Fenced:
             return None

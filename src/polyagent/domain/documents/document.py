@@ -11,6 +11,11 @@ from polyagent.domain.agent import Metadata, Name, Visibility
 from polyagent.domain.task import TaskError
 
 KIND = "ingest"
+INDEX_LOST = TaskError(
+    code="index_lost",
+    detail="What was to index it ended without having done so: index it again.",
+    retryable=True,
+)
 
 DocumentStatus = Literal["uploaded", "processing", "indexed", "failed"]
 

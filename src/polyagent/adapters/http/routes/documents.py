@@ -103,7 +103,7 @@ class DocumentController(Controller):
         "/{document_id:uuid}",
         permission="documents:write",
         operation_id="delete_document",
-        fails=(Forbidden, StorageUnavailable),
+        fails=(Forbidden,),
     )
     @inject
     async def remove(

@@ -11,7 +11,14 @@ from polyagent.adapters.memory.state import DocumentRow, State
 from polyagent.adapters.memory.task_rows import TaskRow
 from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Actor
-from polyagent.domain.documents.document import KIND, Build, Chunk, Document, DocumentStatus
+from polyagent.domain.documents.document import (
+    INDEX_LOST,
+    KIND,
+    Build,
+    Chunk,
+    Document,
+    DocumentStatus,
+)
 from polyagent.domain.errors import (
     Fenced,
     Forbidden,
@@ -22,6 +29,9 @@ from polyagent.domain.errors import (
 from polyagent.domain.page import Page, PageAsk
 from polyagent.ports.clock import Clock
 
+GONE = "Another has begun to index the document, or it is gone."
+NOBODY = UUID(int=0)
+
 
 class MemoryDocuments:
     def __init__(self, state: State, undo: Undo, actor: Actor, clock: Clock) -> None:
@@ -29,20 +39,22 @@ class MemoryDocuments:
         self._undo = undo
         self._actor = actor
 
-    async def add(self, document: Document, blob: str, *, most_bytes: int) -> tuple[Document, bool]:
+    async def add(
+        self, document: Document, blob: str, *, most_bytes: int, task_id: UUID | None = None
+    ) -> tuple[Document, bool]:
         theirs = [row.document for row in self._state.documents.values()]
         theirs = [other for other in theirs if other.owner_id == document.owner_id]
         for same in theirs:
             if (same.sha256, same.collection) == (document.sha256, document.collection):
                 failed = same.status == "failed"
-                return (self._renew(same.id, blob=blob), True) if failed else (same, False)
+                return (self._renew(same.id, task_id, blob=blob), True) if failed else (same, False)
         used = sum(other.size_bytes for other in theirs)
         if used + document.size_bytes > most_bytes:
             raise QuotaExceeded(
                 f"Your documents may have {most_bytes} bytes together, and have {used}:"
                 " delete some of them first."
             )
-        self._put(DocumentRow(document=document, blob=blob))
+        self._put(DocumentRow(document=document, blob=blob, task_id=task_id))
         return document, True
 
     async def get(self, document_id: UUID) -> Document:
@@ -69,14 +81,14 @@ class MemoryDocuments:
     async def chunks(self, document_id: UUID, page: PageAsk) -> Page[Chunk]:
         return paged(self._row(document_id).chunks, page, lambda chunk: chunk.n)
 
-    async def renew(self, document_id: UUID) -> Document:
-        return self._renew(document_id)
+    async def renew(self, document_id: UUID, task_id: UUID | None = None) -> Document:
+        return self._renew(document_id, task_id)
 
-    def _renew(self, document_id: UUID, **also: str) -> Document:
+    def _renew(self, document_id: UUID, task_id: UUID | None, **also: str) -> Document:
         row = self._mine(document_id)
         version = row.document.version + 1
         again = replace(row.document, status="uploaded", error=None, progress=0.0, version=version)
-        self._put(replace(row, document=again, task_id=None, **also))
+        self._put(replace(row, document=again, task_id=task_id, **also))
         return again
 
     async def delete(self, document_id: UUID, *, version: int | None) -> str:
@@ -117,10 +129,15 @@ class MemoryIndexes:
         self._state = state
         self._clock = clock
 
-    async def begin(self, actor: Actor, document_id: UUID, task_id: UUID) -> Build:
+    async def begin(
+        self, actor: Actor, document_id: UUID, task_id: UUID, attempt: int = 1
+    ) -> Build:
         row = self._state.documents.get(document_id)
         if row is None or not _may_change(actor, row.document):
             raise NotFound(f"There is no document {document_id}.")
+        task = self._state.tasks.get(task_id)
+        if task is not None and (task.status, task.attempt) != ("running", attempt):
+            raise Fenced(GONE)
         row = self._put(
             row, build=row.build + 1, task_id=task_id, written=(), **_processing(row.document)
         )
@@ -150,7 +167,7 @@ class MemoryIndexes:
     def _own(self, build: Build) -> DocumentRow:
         row = self._state.documents.get(build.document.id)
         if row is None or row.build != build.version:
-            raise Fenced("Another has begun to index the document, or it is gone.")
+            raise Fenced(GONE)
         return row
 
     def _put(self, row: DocumentRow, **changes: Any) -> DocumentRow:
@@ -158,19 +175,25 @@ class MemoryIndexes:
         return row
 
 
-def fail_document(state: State, undo: Undo, task: TaskRow) -> None:
-    """Do to its document what a task does that ends without success."""
-    if task.asked.kind != KIND or task.status not in ("dead", "cancelled"):
+def close_document(state: State, undo: Undo, task: TaskRow) -> None:
+    """Do to its document what a task does that ends."""
+    row = state.documents.get(_document_id(task.asked.payload))
+    if task.asked.kind != KIND or task.is_live or row is None:
         return
-    for row in [*state.documents.values()]:
-        document = row.document
-        is_its = str(document.id) == str(task.asked.payload.get("document_id")).lower()
-        is_open = document.status in ("uploaded", "processing")
-        is_open = is_open and row.task_id in (None, task.asked.id)
-        if is_its and is_open and document.owner_id == task.asked.user_id:
-            version = document.version + 1
-            failed = replace(document, status="failed", error=task.error, version=version)
-            undo.put(state.documents, document.id, replace(row, document=failed, written=()))
+    document = row.document
+    is_open = document.status in ("uploaded", "processing")
+    is_own = row.task_id is None and document.owner_id == task.asked.user_id
+    if is_open and (is_own or row.task_id == task.asked.id):
+        error, version = task.error or INDEX_LOST, document.version + 1
+        failed = replace(document, status="failed", error=error, version=version)
+        undo.put(state.documents, document.id, replace(row, document=failed, written=()))
+
+
+def _document_id(payload: dict[str, Any]) -> UUID:
+    try:
+        return UUID(str(payload.get("document_id")))
+    except ValueError:
+        return NOBODY
 
 
 def _may_change(actor: Actor, document: Document) -> bool:

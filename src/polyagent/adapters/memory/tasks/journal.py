@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.documents.documents import fail_document
+from polyagent.adapters.memory.documents.documents import close_document
 from polyagent.adapters.memory.queue import EARLY_S
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow
@@ -103,7 +103,7 @@ class MemoryTaskJournal:
                 continue
             row = self._put(self._after(row, end))
             Outbox(self._state).task(row, self._clock.now())
-            fail_document(self._state, Undo(), row)
+            close_document(self._state, Undo(), row)
             if row.status == "queued":
                 (entry,) = self._state.task_places([row])
                 again.append(replace(entry, delay_s=end.delay_s))
@@ -135,7 +135,7 @@ class MemoryTaskJournal:
         rows = [self._put(_abandoned(row, now)) for row in lost]
         for row in rows:
             Outbox(self._state).task(row, now)
-            fail_document(self._state, Undo(), row)
+            close_document(self._state, Undo(), row)
         queued = [row for row in rows if row.status == "queued"]
         self._state.task_queue.offer(*self._state.task_places(queued), head=True)
         self._release()

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from polyagent.adapters.memory.documents.documents import fail_document
+from polyagent.adapters.memory.documents.documents import close_document
 from polyagent.adapters.memory.page import paged
 from polyagent.adapters.memory.state import State
 from polyagent.adapters.memory.task_rows import TaskRow
@@ -121,7 +121,7 @@ class MemoryTasks:
         if row.is_waiting:
             row = replace(row, status="cancelled", error=CANCELLED, finished_at=now)
             Outbox(self._state, self._enqueue).task(row, now)
-            fail_document(self._state, self._undo, row)
+            close_document(self._state, self._undo, row)
         return self._put(row).told(now)
 
     async def retry(self, task_id: UUID) -> Task:

@@ -29,14 +29,18 @@ class PostgresDocuments:
         self._mine = and_(ours, own)
         self._visible = and_(ours, or_(own, D.visibility == "shared"))
 
-    async def add(self, document: Document, blob: str, *, most_bytes: int) -> tuple[Document, bool]:
+    async def add(
+        self, document: Document, blob: str, *, most_bytes: int, task_id: UUID | None = None
+    ) -> tuple[Document, bool]:
         await self._statements.all(LOCK, {"user_id": str(document.owner_id)})
         if (same := await self._same(document)) is not None:
             if same.status != "failed":
                 return same, False
-            return await self._renew(same.id, blob=blob), True
+            return await self._renew(same.id, task_id, blob=blob), True
         await self._require_room(document, most_bytes)
-        row = {D.__table__.c[name]: value for name, value in _values(document, blob).items()}
+        row = {
+            D.__table__.c[name]: value for name, value in _values(document, blob, task_id).items()
+        }
         added = await self._statements.first(insert(D).values(row).returning(*_COLUMNS))
         assert added is not None  # noqa: S101  # the lock keeps others from adding the same
         return _document(added), True
@@ -98,17 +102,17 @@ class PostgresDocuments:
         rows = await self._statements.all(by_number(found, C.n, page))
         return page_of(rows, page, lambda row: row["n"], chunk_of)
 
-    async def renew(self, document_id: UUID) -> Document:
-        return await self._renew(document_id)
+    async def renew(self, document_id: UUID, task_id: UUID | None = None) -> Document:
+        return await self._renew(document_id, task_id)
 
-    async def _renew(self, document_id: UUID, **also: str) -> Document:
+    async def _renew(self, document_id: UUID, task_id: UUID | None, **also: str) -> Document:
         change = update(D).where(self._mine, D.id == document_id)
         row = await self._statements.first(
             change.values(
                 status="uploaded",
                 error=None,
                 progress=0,
-                task_id=None,
+                task_id=task_id,
                 version=D.version + 1,
                 **also,
             ).returning(*_COLUMNS)
@@ -144,8 +148,9 @@ CHUNK_COLUMNS = (
 )
 
 
-def _values(document: Document, blob: str) -> dict[str, Any]:
-    kept = msgspec.structs.asdict(document) | {"blob": blob, "user_id": document.owner_id}
+def _values(document: Document, blob: str, task_id: UUID | None) -> dict[str, Any]:
+    also = {"blob": blob, "user_id": document.owner_id, "task_id": task_id}
+    kept = msgspec.structs.asdict(document) | also
     del kept["owner_id"]
     return kept
 

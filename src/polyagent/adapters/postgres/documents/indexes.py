@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from asyncpg.pool import PoolConnectionProxy
 
 from polyagent.adapters.postgres.documents import postings
 from polyagent.adapters.postgres.errors import translated
@@ -14,14 +15,19 @@ from polyagent.domain.account import Actor
 from polyagent.domain.documents.document import Build, Chunk, Document
 from polyagent.domain.errors import Fenced, NotFound
 
-# 1 document, 2 task, 3 workspace, 4 user, 5 whether that is an administrator
+# 1 document, 2 task, 3 workspace, 4 user, 5 whether that is an administrator, 6 attempt
 BEGIN = """
 UPDATE documents d
 SET build = build + 1, status = 'processing', error = NULL, progress = 0, version = version + 1,
     task_id = $2
-WHERE id = $1 AND workspace_id = $3 AND (user_id = $4 OR $5)
+WHERE id = $1 AND workspace_id = $3 AND (user_id = $4 OR $5) AND NOT EXISTS (
+    SELECT FROM tasks t WHERE t.id = $2 AND (t.status <> 'running' OR t.attempt <> $6)
+)
 RETURNING d.build, d.index_version, d.blob, (to_jsonb(d) || jsonb_build_object('owner_id', d.user_id))::text
 """
+
+# 1 document, 2 workspace, 3 user, 4 whether that is an administrator
+IS_THERE = "SELECT true FROM documents WHERE id = $1 AND workspace_id = $2 AND (user_id = $3 OR $4)"
 
 # 1 document, 2 the index to keep
 DISCARD = "DELETE FROM chunks WHERE document_id = $1 AND index_version <> $2"
@@ -63,13 +69,15 @@ class PostgresIndexes:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def begin(self, actor: Actor, document_id: UUID, task_id: UUID) -> Build:
+    async def begin(
+        self, actor: Actor, document_id: UUID, task_id: UUID, attempt: int = 1
+    ) -> Build:
         mine = (document_id, task_id, actor.workspace_id, actor.user_id, actor.is_admin)
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
-                row = await connection.fetchrow(BEGIN, *mine)
+                row = await connection.fetchrow(BEGIN, *mine, attempt)
                 if row is None:
-                    raise NotFound(f"There is no document {document_id}.")
+                    raise await _refusal(connection, *mine[:1], *mine[2:])
                 build, in_use, blob, told = row
                 await connection.execute(DISCARD, document_id, in_use)
                 await connection.execute(postings.DISCARD, document_id, in_use)
@@ -99,6 +107,15 @@ class PostgresIndexes:
     async def known(self, blobs: Sequence[str]) -> frozenset[str]:
         with translated():
             return frozenset(row["blob"] for row in await self._pool.fetch(KNOWN, blobs))
+
+
+async def _refusal(
+    connection: PoolConnectionProxy, document_id: UUID, *whose: UUID | bool
+) -> Exception:
+    """Say why no build was begun."""
+    if await connection.fetchval(IS_THERE, document_id, *whose):
+        return Fenced(GONE)
+    return NotFound(f"There is no document {document_id}.")
 
 
 def _columns(chunks: Sequence[Chunk]) -> Sequence[Sequence[Any]]:
