@@ -19,6 +19,7 @@ from bench.parts import (
     growth,
     memory,
     profile,
+    relevance,
     tasks,
 )
 from bench.stage import Stage, stage
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[Stage], None]] = {
     "growth": growth.run,
     "context": context.run,
     "documents": documents.run,
+    "relevance": relevance.run,
     "capacity": capacity.run,
     "beats": beats.run,
     "edge": edge.run,

@@ -1,0 +1,87 @@
+"""Whether what is asked for is found first: our text search beside PostgreSQL's ranking, vectors, and both."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterator, Sequence
+from uuid import UUID
+
+from bench.relevance.rankers import Ranking, by_postgres, by_vectors, by_words, fused, stored
+from bench.relevance.sets import RelevanceSet, relevance_sets
+from bench.stage import Stage
+from bench.table import Cell, say, show
+from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.settings import Database
+
+COLUMNS = ("set", "passages", "method", "hit@1", "of", "held out", "of", "nDCG@10", "p50 ms")
+BEST = 10
+
+
+def run(here: Stage) -> None:
+    asyncio.run(_run(here))
+
+
+async def _run(here: Stage) -> None:
+    pool = await open_pool(Database(url=here.engines.database_url), min_size=2)
+    try:
+        owner: UUID = await pool.fetchval("SELECT id FROM users LIMIT 1")
+        rows: list[Sequence[Cell]] = []
+        missed: list[str] = []
+        for told in relevance_sets():
+            await stored(pool, owner, told)
+            rankings = [ranking async for ranking in _rankings(pool, owner, told)]
+            rows += [_row(told, ranking) for ranking in rankings]
+            missed += _missed(told, rankings[0])
+    finally:
+        await pool.close()
+    show("What is found first; the held-out half was not looked at when the search was made", COLUMNS, rows)
+    say("\nNot first by text, what was instead, and the place of the right one:\n")
+    say("\n".join(missed))
+
+
+async def _rankings(pool: Pool, owner: UUID, told: RelevanceSet) -> AsyncIterator[Ranking]:
+    words = await by_words(pool, owner, told)
+    yield words
+    yield await by_postgres(pool, told, "simple", any_word=False)
+    yield await by_postgres(pool, told, "simple", any_word=True)
+    if told.name == "english":
+        yield await by_postgres(pool, told, "english", any_word=True)
+    vectors = await by_vectors(told)
+    yield vectors
+    yield fused(words, vectors)
+
+
+def _row(told: RelevanceSet, ranking: Ranking) -> Sequence[Cell]:
+    places = [*_places(told, ranking)]
+    held_out = places[1::2]
+    gain = sum(_ndcg(told, n, ranked) for n, ranked in enumerate(ranking.ranked))
+    return (
+        *(told.name, len(told.passages), ranking.method),
+        *(places.count(1), len(places), held_out.count(1), len(held_out)),
+        *(gain / len(places), ranking.p50_s * 1000),
+    )
+
+
+def _places(told: RelevanceSet, ranking: Ranking) -> Iterator[int]:
+    """Return at which place, from 1, the first right passage of each question is; 0: it is not found."""
+    for asked, ranked in zip(told.questions, ranking.ranked, strict=True):
+        ids = [told.passages[n].id for n in ranked]
+        yield next((place for place, i in enumerate(ids, 1) if i in asked.relevant), 0)
+
+
+def _ndcg(told: RelevanceSet, question: int, ranked: Sequence[int]) -> float:
+    relevant = told.questions[question].relevant
+    gained = sum(
+        1 / math.log2(place + 1)
+        for place, n in enumerate(ranked[:BEST], 1)
+        if told.passages[n].id in relevant
+    )
+    return gained / sum(1 / math.log2(n + 2) for n in range(min(BEST, len(relevant))))
+
+
+def _missed(told: RelevanceSet, ranking: Ranking) -> Iterator[str]:
+    for asked, ranked, place in zip(
+        told.questions, ranking.ranked, _places(told, ranking), strict=True
+    ):
+        if place != 1:
+            first = told.passages[ranked[0]].id if ranked else "nothing"
+            yield f"- {asked.question} {first} ({asked.relevant[0]}: {place or 'not found'})"

@@ -1,0 +1,1 @@
+"""Questions, and the passages that answer them: what is found first, by us and by others."""
