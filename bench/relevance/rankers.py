@@ -50,14 +50,14 @@ class Ranking(msgspec.Struct, frozen=True):
 
 
 async def stored(pool: Pool, owner: UUID, told: RelevanceSet) -> None:
-    """Index a set as a document of its own collection, each passage a chunk."""
+    """Index a set as a document of its own collection, each passage a chunk that starts at its place."""
     actor, document_id = Actor(owner, DEFAULT_WORKSPACE, "member"), new_id()
     await pool.execute(ADD, document_id, DEFAULT_WORKSPACE, owner, told.name)
     indexes = PostgresIndexes(pool)
     build = await indexes.begin(actor, document_id, new_id())
     chunks = [
-        Chunk(id=new_id(), document_id=document_id, n=n, text=p.text, start=0, end=len(p.text))
-        for n, p in enumerate(told.passages)
+        Chunk(id=new_id(), document_id=document_id, n=n, text=passage.text, start=n, end=n + 1)
+        for n, passage in enumerate(told.passages)
     ]
     await indexes.write(build, chunks, progress=1)
     await indexes.finish(build)
@@ -66,11 +66,10 @@ async def stored(pool: Pool, owner: UUID, told: RelevanceSet) -> None:
 async def by_words(pool: Pool, owner: UUID, told: RelevanceSet) -> Ranking:
     retrieval = PostgresRetrieval(pool)
     reach = Reach(workspace_id=DEFAULT_WORKSPACE, user_id=owner, collection=told.name)
-    places = {passage.text: n for n, passage in enumerate(told.passages)}
 
     async def rank(question: str) -> Sequence[int]:
         found = await retrieval.by_terms(reach, query_terms(question), DEPTH)
-        return [places[passage.text] for passage in found]
+        return [passage.start for passage in found]
 
     return await _ranking("text (BM25)", told, rank)
 
@@ -117,9 +116,9 @@ def _fused(*rankings: Sequence[int]) -> Sequence[int]:
 
 async def _ranking(method: str, told: RelevanceSet, rank: Rank) -> Ranking:
     ranked, took_s = [], []
-    await rank(told.questions[0].question)  # warms what there is to warm
+    await rank(told.questions[0])  # warms what there is to warm
     for asked in told.questions:
         began = time.perf_counter()
-        ranked.append(await rank(asked.question))
+        ranked.append(await rank(asked))
         took_s.append(time.perf_counter() - began)
     return Ranking(method, ranked, sorted(took_s)[len(took_s) // 2])

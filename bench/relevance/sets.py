@@ -1,12 +1,17 @@
-"""Sets of passages and questions: two of our own sentences, one of the standard library's documentation."""
+"""Sets of passages and questions: of our own sentences, and of the standard library's documentation."""
 
 import importlib
 import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from pydoc_data.topics import topics
 from typing import TypeVar
 
 import msgspec
+
+from polyagent.adapters.extraction.formats import text
+from polyagent.adapters.extraction.formats.writer import TextWriter
+from polyagent.domain.documents.chunking import cut
 
 Line = TypeVar("Line")
 
@@ -25,6 +30,7 @@ xml.etree.ElementTree zipfile zlib zoneinfo
 """Modules whose functions and classes are passages, as `help()` shows them."""
 SHORTEST = 200
 """Characters of a docstring; what is shorter says too little to be asked for."""
+_QUOTES = str.maketrans("", "", '"*`\u201c\u201d')
 
 
 class Passage(msgspec.Struct, frozen=True):
@@ -33,28 +39,62 @@ class Passage(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
+    """Passages answer it that have one of the ids `relevant`, or, if that is empty, say `answer`."""
+
     question: str
-    relevant: Sequence[str]
+    relevant: Sequence[str] = ()
+    answer: str = ""
 
 
 class RelevanceSet(msgspec.Struct, frozen=True):
+    """`answers` are the places of the passages that answer each of the `questions`."""
+
     name: str
     passages: Sequence[Passage]
-    questions: Sequence[Question]
+    questions: Sequence[str]
+    answers: Sequence[frozenset[int]]
 
 
 def relevance_sets() -> Iterator[RelevanceSet]:
-    for name in ("chinese", "japanese"):
-        passages = _lines(f"{name}.passages", Passage)
-        yield RelevanceSet(name, passages, _lines(f"{name}.questions", Question))
-    yield RelevanceSet("english", [*_documented()], _lines("english.questions", Question))
+    for language in ("chinese", "japanese"):
+        passages = _lines(f"{language}.passages", Passage)
+        yield _set(language, passages, f"{language}.questions")
+        yield _set(f"{language}, more", passages, f"{language}.more")
+    yield _set("English, reference", [*_reference()], "reference.questions")
+    yield _set("English, docstrings", [*_docstrings()], "docstrings.questions")
+
+
+def _set(name: str, passages: Sequence[Passage], questions: str) -> RelevanceSet:
+    asked = [(each.question, _answers(passages, each)) for each in _lines(questions, Question)]
+    known = [(question, answers) for question, answers in asked if answers]  # not all Pythons say all
+    return RelevanceSet(name, passages, *zip(*known, strict=True))
+
+
+def _answers(passages: Sequence[Passage], asked: Question) -> frozenset[int]:
+    if asked.relevant:
+        return frozenset(n for n, each in enumerate(passages) if each.id in asked.relevant)
+    said = _plain(asked.answer)
+    return frozenset(n for n, each in enumerate(passages) if said in _plain(each.text))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.translate(_QUOTES).lower().split())
 
 
 def _lines(name: str, of: type[Line]) -> Sequence[Line]:
     return msgspec.json.Decoder(of).decode_lines((HERE / f"{name}.jsonl").read_bytes())
 
 
-def _documented() -> Iterator[Passage]:
+def _reference() -> Iterator[Passage]:
+    """Return the reference of the language as chunks of documents, one of each topic."""
+    for topic, told in topics.items():
+        writer = TextWriter()
+        text.read(told.encode(), writer)
+        for piece in cut(writer.extracted()):
+            yield Passage(f"{topic} {piece.start}", piece.text)
+
+
+def _docstrings() -> Iterator[Passage]:
     """Return what is documented, each text once, named by where it is found first."""
     seen: set[str] = set()
     for module in DOCUMENTED.split():
