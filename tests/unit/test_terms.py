@@ -37,9 +37,14 @@ def test_different_words_have_different_terms(one: str, other: str) -> None:
     assert terms_of(one) != terms_of(other)
 
 
-def test_runs_without_spaces_have_letters_and_pairs_and_are_sought_by_pairs() -> None:
+def test_runs_without_spaces_have_letters_and_pairs() -> None:
     assert terms_of("检索文 ok") == ["检", "索", "文", "检索", "索文", "ok"]
-    assert query_terms("检索文 检") == ["检索", "索文", "检"]
+
+
+def test_runs_without_spaces_are_sought_by_pairs_and_then_by_chinese_characters() -> None:
+    assert query_terms("检索文 ok 索") == ["检索", "索文", "ok", "索", "检", "文"]
+    assert query_terms("東京のまち") == ["東京", "京の", "のま", "まち", "東", "京"]
+    assert query_terms("한국어") == ["한국", "국어"]
 
 
 def test_stop_words_are_sought_only_where_there_is_nothing_else() -> None:

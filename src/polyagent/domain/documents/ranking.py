@@ -6,7 +6,8 @@ https://www.staff.city.ac.uk/~sbrp622/papers/foundations_bm25_review.pdf
 import math
 
 K1 = 1.2
-B = 0.75
+B = 0.4
+"""Less than the usual 0.75: chunks are cut to one length, and what is shorter often says most in few words."""
 
 COMMON = 0.1
 """A term of more than this part of the chunks is left out, unless it is among the rarest two of a query."""

@@ -31,6 +31,7 @@ _INVISIBLE = re.compile(
 )
 # Putting marks in order takes time that grows with the square of their number.
 _PILE = re.compile(rf"([{_MARKS}]{{16}})[{_MARKS}]+")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _ACCENTS = re.compile("(?<=[a-z])[\u0300-\u036f]+")
 _LATIN = re.compile("[a-z\u00df-\u024f\u1e00-\u1eff]+")
 
@@ -57,18 +58,21 @@ def terms_of(text: str) -> list[str]:
 def query_terms(text: str) -> Sequence[str]:
     """Return the distinct terms to look for, at most `MAX_QUERY_TERMS`.
 
-    Stop words are left out unless there is nothing else; a letter of a run that has pairs is, too.
+    Stop words are left out unless there is nothing else. Of a run that has pairs only the Chinese characters
+    are sought by themselves, behind all else: a synonym often shares one.
     """
     words: dict[str, None] = {}
     stops: dict[str, None] = {}
+    characters: dict[str, None] = {}
     for wide, word in _tokens(text):
         if wide:
             words |= dict.fromkeys(_pairs(wide) or wide)
+            characters |= dict.fromkeys(_HAN.findall(wide))
         elif word in STOP_WORDS:
             stops[_term(word)] = None
         else:
             words[_term(word)] = None
-    return [*(words or stops)][:MAX_QUERY_TERMS]
+    return [*((words | characters) or stops)][:MAX_QUERY_TERMS]
 
 
 def visible(text: str) -> str:
