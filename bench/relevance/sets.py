@@ -66,7 +66,9 @@ def relevance_sets() -> Iterator[RelevanceSet]:
 
 def _set(name: str, passages: Sequence[Passage], questions: str) -> RelevanceSet:
     asked = [(each.question, _answers(passages, each)) for each in _lines(questions, Question)]
-    known = [(question, answers) for question, answers in asked if answers]  # not all Pythons say all
+    known = [
+        (question, answers) for question, answers in asked if answers
+    ]  # not all Pythons say all
     return RelevanceSet(name, passages, *zip(*known, strict=True))
 
 
