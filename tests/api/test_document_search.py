@@ -87,7 +87,14 @@ async def test_a_search_by_meaning_needs_an_embedding_service(house: House) -> N
 @pytest.mark.parametrize(
     "body",
     [
-        *({}, {"query": ""}, {"query": " \n "}, {"query": None}, {"query": ["bees"]}),
+        *(
+            {},
+            {"query": ""},
+            {"query": " \n "},
+            {"query": "a\u0000b"},
+            {"query": None},
+            {"query": ["bees"]},
+        ),
         {"query": "x" * (MAX_QUERY_CHARACTERS + 1)},
         {"query": "bees " * 20_000},
         *({"query": "b", "top_k": 0}, {"query": "b", "top_k": 101}, {"query": "b", "top_k": "3"}),
@@ -101,7 +108,12 @@ async def test_what_is_no_search_is_refused(house: House, body: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(
-    "query", ["a", "the", "and or not", "&|!():*<->'\"", "%_\\", "\u200b", "é" * 4000, "☃", "'; --"]
+    "query",
+    [
+        *("a", "the", "and or not", 'AND OR -"*', "&|!():*<->'\"", "%_\\", "'; --"),
+        *("\u200b", "\u202e", "\ufeff\u2060", "☃", "👩‍👩‍👧‍👦", "🇯🇵", "مرحبا", "\u2067שלום\u2069"),
+        *("é" * 4000, "检" * 4000, "a " * 2000, "\u0301" * 4000, "🐝" * 4000, "\ufdfa" * 4000),
+    ],
 )
 async def test_awkward_queries_are_answered(house: House, query: str) -> None:
     await puts(house, house.ann, "bees and owls")

@@ -115,6 +115,12 @@ async def test_rare_words_count_more_and_repeated_ones_less_and_less(shelf: Shel
         ("ภาษาไทยง่าย", "ภาษาไทย"),
         ("中 alone", "中"),
         ("x marks the spot", "x"),
+        ("葛\U000e0100城さん", "葛城"),
+        ("病假三天", "生病了"),
+        ("שָׁלוֹם לכולם", "\u2067שלום\u2069"),
+        ("كِتَابٌ جديد", "كتاب"),
+        ("bees🐝and owls", "🐝owls👍🏽"),
+        ("owls at night", 'foxes OR -"owls*" AND (night)'),
     ],
 )
 async def test_words_are_found_however_their_letters_are_encoded(
@@ -126,7 +132,22 @@ async def test_words_are_found_however_their_letters_are_encoded(
     assert await shelf.reads(ann, query) == [text]
 
 
-@pytest.mark.parametrize("query", ["", "   ", "!&|():*<->", "\u200b", "' OR 1=1 --", "absent"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "   ",
+        "!&|():*<->",
+        '-"*',
+        "\u200b",
+        "👍🏽",
+        "\u202e",
+        "y",
+        "AND OR NOT",
+        "' OR 1=1 --",
+        "absent",
+    ],
+)
 async def test_what_has_no_words_or_no_hits_finds_nothing(shelf: Shelf, query: str) -> None:
     ann = await shelf.tenant.joins("ann")
     await shelf.puts(ann, "plain text")
@@ -139,6 +160,14 @@ async def test_stop_words_are_found_when_there_is_nothing_else(shelf: Shelf) -> 
     await shelf.puts(ann, "to be or not to be", "honey")
 
     assert await shelf.reads(ann, "to be or not to be") == ["to be or not to be"]
+
+
+async def test_a_query_of_many_words_is_answered_by_its_first(shelf: Shelf) -> None:
+    ann = await shelf.tenant.joins("ann")
+    await shelf.puts(ann, "word0 stands here", "word999 stands there")
+    many = " ".join(f"word{n}" for n in range(20_000))
+
+    assert await shelf.reads(ann, many) == ["word0 stands here"]
 
 
 async def test_nobody_finds_what_is_private_to_another(shelf: Shelf, abroad: Tenant) -> None:

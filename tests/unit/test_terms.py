@@ -26,6 +26,14 @@ from polyagent.domain.documents.terms import (
         ("ｶﾞ", "ガ"),
         ("running", "runs"),
         ("한국", "한국"),
+        ("葛\U000e0100城", "葛城"),
+        ("שָׁלוֹם", "שלום"),
+        ("مُحَمَّد", "محمد"),
+        ("محـــمد", "محمد"),
+        ("أحمد", "احمد"),
+        ("\u2067שלום\u2069", "שלום"),
+        ("\u202eabc\u202c", "abc"),
+        ("man\u200d", "man"),
     ],
 )
 def test_spellings_of_one_word_have_one_term(one: str, other: str) -> None:
@@ -55,6 +63,42 @@ def test_stop_words_are_sought_only_where_there_is_nothing_else() -> None:
 def test_signs_are_no_words() -> None:
     assert query_terms("a&b !(x|z):* \u3002 _ __ \u2764") == ["b", "x", "z"]
     assert query_terms("\u2764 \u3002 &|!()") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "❤️",
+        "👩‍👩‍👧‍👦",
+        "🇯🇵🇩🇪",
+        "👍🏽",
+        "\u200b\u200d",
+        "\u202e",
+        "\ufeff",
+        '-"*',
+        "&|!:*<->",
+        "\ufe0f",
+    ],
+)
+def test_pictures_and_what_nobody_sees_are_no_words(query: str) -> None:
+    assert query_terms(query) == []
+    assert terms_of(query) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "terms"),
+    [
+        ("x", ["x"]),
+        ("检", ["检"]),
+        ("the of and", ["the", "of", "and"]),
+        ("AND OR NOT", ["and", "or", "not"]),
+        ('bees AND (owls OR -foxes) "night*"', ["bee", "owl", "fox", "night"]),
+        ("text:bees~2 ^4", ["text", "bee", "2", "4"]),
+        ("bees🐝owls", ["bee", "owl"]),
+    ],
+)
+def test_operators_are_words_or_nothing(query: str, terms: list[str]) -> None:
+    assert query_terms(query) == terms
 
 
 @given(st.text(max_size=300))

@@ -26,8 +26,14 @@ _MARKS = (
 )
 _TOKEN = re.compile(rf"([{WIDE}]+)|((?:(?![{WIDE}_])[\w{_MARKS}])+)")
 _WIDE_SIGNS = re.compile("[\u0e2f\u0e46\u0e4f\u0e5a\u0e5b\u104a-\u104f\u17d4-\u17da]")
+# Among them what chooses between variants of a character, as in Japanese names and emoji.
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+    "[\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+    "\U000e0000-\U000e0fff]"
+)
+# Vowels and other points that Hebrew and Arabic are mostly written without, and the stretching of words.
+_POINTS = re.compile(
+    "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06ed]"
 )
 # Putting marks in order takes time that grows with the square of their number.
 _PILE = re.compile(rf"([{_MARKS}]{{16}})[{_MARKS}]+")
@@ -41,7 +47,7 @@ _english = stemmer("english")
 def terms_of(text: str) -> list[str]:
     """Return the terms of a text in their order, each as often as it occurs. Takes linear time.
 
-    Two spellings of one word (normal forms, case, accents, ligatures, full width, soft hyphens) have one
+    Two spellings of one word (normal forms, case, accents, ligatures, full width, soft hyphens, points) have one
     term. Words in Latin letters are cut to their stems. A run of Chinese, Japanese, Korean, Thai and the
     like has each letter, and each pair of neighbours.
     """
@@ -90,7 +96,7 @@ def _folded(text: str) -> str:
     if not shown.isascii():
         shown = _WIDE_SIGNS.sub(" ", unicodedata.normalize("NFKD", shown))
         shown = unicodedata.normalize("NFKD", shown.casefold())
-        return unicodedata.normalize("NFC", _ACCENTS.sub("", shown))
+        return unicodedata.normalize("NFC", _POINTS.sub("", _ACCENTS.sub("", shown)))
     return shown.lower()
 
 
