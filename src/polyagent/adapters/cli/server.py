@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, BinaryIO, Literal, Self
 from uuid import UUID
 
 import httpx
@@ -14,9 +13,19 @@ from polyagent.domain.errors import Unavailable
 from polyagent.domain.health import Health
 
 SILENCE_S = 45.0  # a stream says something every 15 s
+LEAST_PAUSE_S = 0.1
 DIRECT = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}  # past any proxy
 AGENT = "agent/"
 AWAY = frozenset({502, 503, 504})
+
+
+class Refused(Failed):
+    """The server does not want it: `reason` is its code. After `pause_s` it may, where that is said."""
+
+    def __init__(self, detail: str, *, reason: str, pause_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.pause_s = pause_s
 
 
 class Lost(Unavailable):
@@ -119,19 +128,28 @@ class Server:
         """Yield documents, the newest first; `query` as the API takes it."""
         return self._items("/api/v1/documents", **query)
 
-    def document(self, document_id: str) -> dict[str, Any]:
+    def document(self, document_id: str | UUID) -> dict[str, Any]:
         found: dict[str, Any] = self._json("GET", f"/api/v1/documents/{document_id}")
         return found
 
-    def upload(self, path: Path, fields: Mapping[str, str]) -> dict[str, Any]:
-        """Send a file as it is read."""
-        with path.open("rb") as file:
-            sent: dict[str, Any] = self._json(
-                *("POST", "/api/v1/documents/upload"),
-                files={"file": (path.name, file)},
-                data=fields,
-            )
+    def upload(self, name: str, file: BinaryIO, fields: Mapping[str, str]) -> dict[str, Any]:
+        """Send a file as it is read, from its beginning."""
+        sent: dict[str, Any] = self._json(
+            *("POST", "/api/v1/documents/upload"), files={"file": (utf8(name), file)}, data=fields
+        )
         return sent
+
+    def delete_document(self, document_id: UUID) -> None:
+        with self._reaching():
+            self._sent(self._http.build_request("DELETE", f"/api/v1/documents/{document_id}"))
+
+    def search(self, ask: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = self._json("POST", "/api/v1/documents/search", json=ask)
+        return found
+
+    def user_id(self) -> str:
+        """Return whom the server takes us for."""
+        return str(self._json("GET", "/api/v1/users/profile")["id"])
 
     def _items(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Yield what a list holds, page after page."""
@@ -189,7 +207,7 @@ class Server:
         response.read()
         detail, code = _problem(response)
         if response.status_code not in AWAY:
-            raise Failed(detail)
+            raise Refused(detail, reason=code, pause_s=_pause_s(response))
         raise ModelAway(detail) if code.startswith("model_service") else Away(detail)
 
     def _authorised(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
@@ -223,6 +241,17 @@ class Server:
 def _is_stream(response: httpx.Response) -> bool:
     kind: str = response.headers.get("Content-Type", "")
     return kind.startswith("text/event-stream")
+
+
+def _pause_s(response: httpx.Response) -> float | None:
+    """Return what `Retry-After` says in seconds, of which at least a little is waited."""
+    said = response.headers.get("Retry-After", "")
+    return max(LEAST_PAUSE_S, float(said)) if said.isdecimal() else None
+
+
+def utf8(text: str) -> str:
+    """Return a text as it can be sent, whatever bytes the system took it from."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _problem(response: httpx.Response) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from polyagent.adapters.cli.chat.answering import Answering
 from polyagent.adapters.cli.chat.images import Image
 from polyagent.adapters.cli.exits import Failed
-from polyagent.adapters.cli.server import Away, Server
+from polyagent.adapters.cli.server import Away, Server, utf8
 
 BUILTIN = ("general", "code", "research")
 
@@ -23,7 +23,7 @@ class Teller(Protocol):
 
 
 class Conversation:
-    """`session_id` None: the next ask begins a session; `images` go with the next ask."""
+    """`session_id` None: the next ask begins a session; `images` go with the next ask, `documents` with each."""
 
     def __init__(self, server: Server, teller: Callable[[], Teller]) -> None:
         self._server = server
@@ -32,6 +32,7 @@ class Conversation:
         self.model: str | None = None
         self.session_id: str | None = None
         self.images: list[Image] = []
+        self.documents: Sequence[str] = ()
 
     def choose_agent(self, named: str) -> None:
         """Take a built-in type, an id or a name. Raises `Failed` if there is no such agent."""
@@ -70,9 +71,13 @@ class Conversation:
             teller.close()
 
     def _ask(self, text: str, images: Sequence[Image]) -> dict[str, Any]:
-        text = text.encode(errors="surrogateescape").decode(errors="replace")
+        text = utf8(text)
         parts = [image.part() for image in images]
         message = [{"type": "text", "text": text}, *parts] if parts else text
-        named = {"session_id": self.session_id, "model": self.model}
+        named = {
+            "session_id": self.session_id,
+            "model": self.model,
+            "document_ids": self.documents or None,
+        }
         chosen = {name: value for name, value in named.items() if value is not None}
         return {**self._agent, **chosen, "message": message}

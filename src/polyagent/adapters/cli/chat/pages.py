@@ -31,6 +31,9 @@ class Page(Protocol):
     def finish(self) -> None:
         """End the message that was begun, if one was."""
 
+    def add(self, line: str) -> None:
+        """Show a line that belongs to the answer, below what was finished."""
+
     def note(self, text: str) -> None:
         """Show a line about how the answer comes."""
 
@@ -60,6 +63,9 @@ class PlainPage:
         if self._begun:
             click.echo()
         self._begun = False
+
+    def add(self, line: str) -> None:
+        click.echo(line)
 
     def note(self, text: str) -> None:
         click.secho(f"[{text}]", dim=True, err=True)
@@ -96,6 +102,10 @@ class MarkdownPage:
             self._settle(text)
         self._clear()
         self._begun = False
+
+    def add(self, line: str) -> None:
+        self._clear()
+        click.echo(line)
 
     def note(self, text: str) -> None:
         self._clear()

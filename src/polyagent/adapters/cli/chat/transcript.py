@@ -15,7 +15,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Transcript:
-    """Writes the answer on a page, with notes about how it comes; `verbose`: and what it took.
+    """Writes the answer on a page, and what it cites, with notes about how it comes; `verbose`: and what it took.
 
     On a page that is not live only text that is final is written: pieces of it may turn out void when
     another process takes the run over. What happens in child runs is left out: their parent tells
@@ -29,6 +29,7 @@ class Transcript:
         self._shown = ""
         self._thinking = False
         self._model: str | None = None
+        self._citations: list[dict[str, Any]] = []
         page.wait()
 
     def show(self, event: dict[str, Any]) -> None:
@@ -38,8 +39,9 @@ class Transcript:
         match event:
             case {"type": "message.delta", "text": text}:
                 self._grow(text)
-            case {"type": "message.completed", "message": {"content": content}}:
+            case {"type": "message.completed", "message": {"content": content} as message}:
                 self._complete(content)
+                self._citations += message.get("citations", ())
             case {"type": "run.completed", "usage": usage}:
                 self._sum_up(event.get("run_id"), usage)
             case {"type": "run.failed", "code": code, "detail": detail}:
@@ -94,11 +96,25 @@ class Transcript:
 
     def _sum_up(self, run_id: str | None, usage: dict[str, Any]) -> None:
         self.close()
+        for number, citation in enumerate(self._citations, start=1):
+            self._page.add(f"[{number}] {_cited(citation)}")
         if self._verbose:
             seconds = time.monotonic() - self._began_s
             tokens = f"{usage.get('input_tokens', 0)} + {usage.get('output_tokens', 0)} tokens"
             told = (f"{seconds:.1f} s", tokens, self._model, f"run {run_id}")
             self.note(", ".join(filter(None, told)))
+
+
+def place(found: dict[str, Any]) -> str:
+    """Return the file, and the page if it has pages, of a citation or a passage."""
+    page = found.get("page")
+    return safe(found["filename"]) + ("" if page is None else f", page {page}")
+
+
+def _cited(citation: dict[str, Any]) -> str:
+    quote = " ".join(safe(citation["quote"]).split())
+    verdict = "verified" if citation["verified"] else "NOT VERIFIED"
+    return f'{place(citation)}: "{quote}" ({verdict})'
 
 
 def safe(text: str) -> str:

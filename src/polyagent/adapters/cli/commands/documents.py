@@ -1,36 +1,50 @@
-"""Commands that upload documents and look at them."""
+"""Commands that upload documents, look at them, search them and ask about them."""
 
-import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-import msgspec
 import rich_click as click
 
+from polyagent.adapters.cli.chat.choices import Choices
+from polyagent.adapters.cli.columns import json_line, json_lines
 from polyagent.adapters.cli.exits import Failed
-from polyagent.adapters.cli.options import Place, located
+from polyagent.adapters.cli.options import Command, Place, located
 from polyagent.adapters.cli.product import LoadProduct
-from polyagent.adapters.cli.reaching import access, reaching
+from polyagent.adapters.cli.reaching import reached, reaching
 
-Document = dict[str, Any]
+PIPED = "stdin.txt"
 
-COLUMNS = ("id", "filename", "status", "progress", "chunks", "collection", "error")
-LOOK_S = 0.3
-SETTLED = ("indexed", "failed")
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+def narrowed(command: Command) -> Command:
+    """Give the command `collection` and `named`."""
+    options = (
+        click.option("--collection", help="Only documents of this collection."),
+        click.option(
+            "--document",
+            "named",
+            multiple=True,
+            type=click.UUID,
+            help="Only this document; may be given several times.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group()
 def documents() -> None:
-    """Upload documents, and look at them."""
+    """Upload documents, search them and ask about them."""
 
 
 @documents.command()
-@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.argument("files", nargs=-1, required=True)
 @click.option("--collection", help="Put them into this collection.")
 @click.option("--shared", is_flag=True, help="Let everybody of the workspace read them.")
+@click.option("--name", default=PIPED, show_default=True, help="What the piped-in file is called.")
+@click.option("--json", "as_json", is_flag=True, help="Whole, a line of JSON each.")
 @reaching
 @located
 @click.pass_obj
@@ -40,26 +54,33 @@ def add(
     place: Place,
     url: str | None,
     token: str | None,
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     collection: str | None,
     shared: bool,
+    name: str,
+    as_json: bool,
 ) -> None:
-    """Upload files, and wait until they are indexed."""
-    from rich.progress import Progress
+    """Upload FILES, and wait until they are indexed.
 
-    fields = {"visibility": "shared" if shared else "private"}
-    fields |= {} if collection is None else {"collection": collection}
-    with _server(load, place, url, token) as server, Progress(transient=True) as bars:
-        tasks = [(bars.add_task(file.name, total=1.0), file) for file in files]
-        found = [(bar, server.upload(file, fields)) for bar, file in tasks]
-        done = [
-            _indexed(server, document, lambda part, bar=bar: bars.update(bar, completed=part))
-            for bar, document in found
-        ]
-    for line in _lines(done):
+    A directory stands for all documents in it and below, `-` for what is piped in. The same file again is
+    the same document.
+    """
+    from polyagent.adapters.cli.documents.files import sources
+    from polyagent.adapters.cli.documents.telling import failures, lines
+    from polyagent.adapters.cli.documents.uploading import Upload, fields
+
+    meant = sources(files, name)
+    with reached(load, place.settings(), url, token) as server:
+        coming = Upload(server, fields(collection, shared=shared))(meant)
+        done = []
+        for document in coming:
+            done.append(document)
+            if as_json:
+                click.echo(json_line(document))
+    for line in () if as_json else lines(done):
         click.echo(line)
-    if failed := [document for document in done if document["status"] == "failed"]:
-        raise Failed(" ".join(f"{each['filename']}: {each['error']['detail']}" for each in failed))
+    if failed := failures(done):
+        raise Failed(" ".join(failed))
 
 
 @documents.command("list")
@@ -81,44 +102,144 @@ def list_documents(
     **query: str | None,
 ) -> None:
     """Show documents, the newest first."""
-    with _server(load, place, url, token) as server:
+    from polyagent.adapters.cli.documents.telling import lines
+
+    with reached(load, place.settings(), url, token) as server:
         asked = {name: value for name, value in query.items() if value is not None}
         found = islice(server.documents(**asked), limit)
-        for line in map(_json, found) if as_json else _lines(found):
+        for line in map(json_line, found) if as_json else lines(found):
             click.echo(line)
 
 
-def _server(load: LoadProduct, place: Place, url: str | None, token: str | None) -> Any:
-    """Return a `Server`: imported late, since `--help` does not need it."""
-    from polyagent.adapters.cli.server import Server
-
-    return Server(*access(load, place.settings(), url, token))
-
-
-def _indexed(server: Any, document: Document, tell: Any) -> Document:
-    """Look at a document until it is indexed or failed; `tell` gets how far it is."""
-    while document["status"] not in SETTLED:
-        tell(document["progress"])
-        time.sleep(LOOK_S)
-        document = server.document(document["id"])
-    tell(1.0)
-    return document
+@documents.command()
+@click.argument("document_id", type=click.UUID)
+@reaching
+@located
+@click.pass_obj
+def show(
+    load: LoadProduct, /, place: Place, url: str | None, token: str | None, document_id: UUID
+) -> None:
+    """Show what is known of a document, as JSON."""
+    with reached(load, place.settings(), url, token) as server:
+        click.echo(json_lines(server.document(document_id)))
 
 
-def _lines(found: Iterable[Document]) -> Iterable[str]:
-    """Yield a line a document, in columns, below their names."""
-    rows = [COLUMNS, *map(_row, found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+@documents.command()
+@click.argument("document_ids", nargs=-1, required=True, type=click.UUID)
+@reaching
+@located
+@click.pass_obj
+def delete(
+    load: LoadProduct,
+    /,
+    place: Place,
+    url: str | None,
+    token: str | None,
+    document_ids: tuple[UUID, ...],
+) -> None:
+    """Delete documents with all that they are found by."""
+    failed = []
+    with reached(load, place.settings(), url, token) as server:
+        for document_id in document_ids:
+            try:
+                server.delete_document(document_id)
+                click.echo(f"{document_id} is deleted.")
+            except Failed as error:
+                failed.append(error.detail)
+    if failed:
+        raise Failed(" ".join(failed))
 
 
-def _row(document: Document) -> tuple[str, ...]:
-    error = document["error"]["code"] if document["error"] else ""
-    progress, chunks = f"{document['progress']:.0%}", str(document["chunk_count"])
-    told = (document["id"], document["filename"], document["status"], progress, chunks)
-    return *told, document["collection"] or "", error
+@documents.command()
+@click.argument("query")
+@narrowed
+@click.option("--mode", type=click.Choice(["hybrid", "text", "vector"]), help="How to look.")
+@click.option(
+    "--top-k", type=click.IntRange(1, 100), default=5, show_default=True, help="How many."
+)
+@click.option("--json", "as_json", is_flag=True, help="Whole, a line of JSON each.")
+@reaching
+@located
+@click.pass_obj
+def search(
+    load: LoadProduct,
+    /,
+    place: Place,
+    url: str | None,
+    token: str | None,
+    query: str,
+    top_k: int,
+    as_json: bool,
+    named: tuple[UUID, ...],
+    **options: str | None,
+) -> None:
+    """Show the passages that fit QUERY best, and where they stand."""
+    from polyagent.adapters.cli.documents.telling import passages
+
+    ask: dict[str, Any] = {"query": query, "top_k": top_k}
+    ask |= {name: value for name, value in options.items() if value is not None}
+    ask |= {"document_ids": [str(each) for each in named]} if named else {}
+    with reached(load, place.settings(), url, token) as server:
+        found = server.search(ask)
+    for line in map(json_line, found["items"]) if as_json else passages(found["items"]):
+        click.echo(line)
+    if options["mode"] is not None and found["note"]:
+        click.secho(f"[{found['note']}]", dim=True, err=True)
+    if not found["items"]:
+        click.secho("[nothing was found]", dim=True, err=True)
 
 
-def _json(document: Document) -> str:
-    return msgspec.json.encode(document).decode()
+@documents.command()
+@click.argument("question")
+@click.argument("files", nargs=-1)
+@narrowed
+@click.option("--agent", help="general, code, research, or the name or id of an agent.")
+@click.option("--model", help="The model that answers, instead of the agent's own.")
+@click.option("--json", "wants_json", is_flag=True, help="Print each event as a line of JSON.")
+@click.option("--plain", is_flag=True, help="Show the answer as it stands, not as Markdown.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what the answer took.")
+@reaching
+@located
+@click.pass_obj
+def ask(
+    load: LoadProduct,
+    /,
+    place: Place,
+    url: str | None,
+    token: str | None,
+    question: str,
+    files: tuple[str, ...],
+    collection: str | None,
+    named: tuple[UUID, ...],
+    **options: Any,
+) -> None:
+    """Answer QUESTION from documents, and show where it stands.
+
+    FILES are uploaded first, into the collection if one is named; a file that the server has already is
+    not there twice. Without FILES and --document the answer comes from the collection, else from the
+    documents of the agent that is named, else from all that are indexed.
+    """
+    from polyagent.adapters.cli.chat.opening import conversation
+    from polyagent.adapters.cli.documents.asking import asked_about
+    from polyagent.adapters.cli.documents.files import sources
+
+    meant = sources(files, PIPED)
+    chosen = Choices(goes_on=False, session=None, images=(), **options)
+    with reached(load, place.settings(), url, token) as server:
+        opened = conversation(server, chosen)
+        uploaded = _uploaded(server, meant, collection)
+        opened.documents = asked_about(
+            server, named, uploaded, collection=collection, agent=chosen.agent
+        )
+        opened.say(question)
+
+
+def _uploaded(server: Any, meant: Sequence[Any], collection: str | None) -> list[str]:
+    """Return the ids of files, all of which are indexed. Raises `Failed`."""
+    from polyagent.adapters.cli.documents.telling import failures
+    from polyagent.adapters.cli.documents.uploading import Upload, fields
+
+    done = [*Upload(server, fields(collection))(meant)] if meant else []
+    if failed := failures(done):
+        raise Failed(" ".join(failed))
+    return [str(document["id"]) for document in done]

@@ -4,10 +4,9 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import rich_click as click
 
-from polyagent.adapters.cli.columns import in_columns
+from polyagent.adapters.cli.columns import in_columns, json_line
 from polyagent.adapters.cli.options import Place, located
 from polyagent.adapters.cli.product import LoadProduct
 from polyagent.adapters.cli.reaching import reached, reaching
@@ -38,7 +37,7 @@ def list_schedules(
     """Show schedules, the newest first."""
     with reached(load, place.settings(), url, token) as server:
         found = [*islice(server.schedules(), limit)]
-    for line in map(_json, found) if as_json else in_columns([COLUMNS, *map(_row, found)]):
+    for line in map(json_line, found) if as_json else in_columns([COLUMNS, *map(_row, found)]):
         click.echo(line)
 
 
@@ -84,10 +83,6 @@ def trigger(
     with reached(load, place.settings(), url, token) as server:
         task = server.change_schedule(schedule_id, "trigger")
     click.echo(f"The task {task['id']} is {task['status']}.")
-
-
-def _json(schedule: dict[str, Any]) -> str:
-    return msgspec.json.encode(schedule).decode()
 
 
 def _row(schedule: dict[str, Any]) -> tuple[str, ...]:

@@ -6,10 +6,9 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import rich_click as click
 
-from polyagent.adapters.cli.columns import in_columns
+from polyagent.adapters.cli.columns import in_columns, json_line, json_lines
 from polyagent.adapters.cli.options import Place, located
 from polyagent.adapters.cli.product import LoadProduct
 from polyagent.adapters.cli.reaching import reached, reaching
@@ -47,7 +46,7 @@ def list_tasks(
     with reached(load, place.settings(), url, token) as server:
         asked = {name: value for name, value in query.items() if value is not None}
         found = islice(server.tasks(**asked), limit)
-        for line in map(_json, found) if as_json else _lines(found):
+        for line in map(json_line, found) if as_json else _lines(found):
             click.echo(line)
 
 
@@ -61,7 +60,7 @@ def show(
 ) -> None:
     """Show a task with all its attempts, as JSON."""
     with reached(load, place.settings(), url, token) as server:
-        click.echo(msgspec.json.format(_json(server.task(task_id)), indent=2))
+        click.echo(json_lines(server.task(task_id)))
 
 
 @tasks.command()
@@ -128,7 +127,3 @@ def _row(task: Task) -> tuple[str, ...]:
 
 def _changed(task: Task) -> str:
     return f"{task['id']} is {task['status']}."
-
-
-def _json(task: Task) -> str:
-    return msgspec.json.encode(task).decode()

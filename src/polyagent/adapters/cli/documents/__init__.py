@@ -1,0 +1,1 @@
+"""Files that become documents, and what is found in them."""

@@ -1,0 +1,65 @@
+"""Which files the command line means."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from glob import glob, has_magic
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import rich_click as click
+
+from polyagent.adapters.cli.server import utf8
+from polyagent.domain.documents.filetype import FORMATS, OFFICE, TEXTS
+
+STDIN = "-"
+EXTENSIONS = frozenset({".pdf", *OFFICE, *TEXTS})
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A file; `path` None: what is piped in."""
+
+    name: str
+    path: Path | None = None
+
+    def open(self) -> BinaryIO:
+        """Raises `OSError`."""
+        if self.path is None:
+            return BytesIO(sys.stdin.buffer.read())
+        return self.path.open("rb")
+
+
+def sources(words: Iterable[str], piped_name: str) -> list[Source]:
+    """Return each file that is meant once, in order.
+
+    A directory stands for all files in it and below whose names end as those of documents do, hidden ones
+    left out; `-` for what is piped in. Patterns that no shell has resolved are. Raises `click.UsageError`.
+    """
+    found = dict.fromkeys(source for word in words for source in _meant(word, piped_name))
+    return [*found]
+
+
+def _meant(word: str, piped_name: str) -> list[Source]:
+    if word == STDIN:
+        return [Source(piped_name)]
+    paths = [Path(word)]
+    if not paths[0].exists() and has_magic(word):
+        paths = [Path(path) for path in sorted(glob(word, recursive=True))]  # noqa: PTH207 - any root
+    found = [file for path in paths for file in _below(path)]
+    if found:
+        return [Source(utf8(file.name), file) for file in found]
+    if paths[:1] and paths[0].is_dir():
+        raise click.UsageError(f"In {word} there is no file that can be read: {FORMATS}.")
+    raise click.UsageError(f"There is no file {word}.")
+
+
+def _below(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        if path.exists():
+            yield path
+        return
+    for file in sorted(path.rglob("*")):
+        is_hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if file.suffix.lower() in EXTENSIONS and not is_hidden and file.is_file():
+            yield file
