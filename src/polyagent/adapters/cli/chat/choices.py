@@ -15,3 +15,5 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     wants_json: bool
     plain: bool
     verbose: bool
+    cites: bool = False
+    """Answers should, so it is said of one that does not."""

@@ -33,7 +33,7 @@ def _teller(chosen: Choices) -> Callable[[], Teller]:
     if chosen.wants_json:
         return Lines
     sheet = page(plain=chosen.plain)
-    return lambda: Transcript(sheet, verbose=chosen.verbose)
+    return lambda: Transcript(sheet, verbose=chosen.verbose, cites=chosen.cites)
 
 
 def _session(server: Server, chosen: Choices) -> str | None:

@@ -15,16 +15,19 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Transcript:
-    """Writes the answer on a page, and what it cites, with notes about how it comes; `verbose`: and what it took.
+    """Writes the answer on a page, and what it cites, with notes about how it comes.
+
+    `verbose`: also what it took; `cites`: also that it cites nothing, if so.
 
     On a page that is not live only text that is final is written: pieces of it may turn out void when
     another process takes the run over. What happens in child runs is left out: their parent tells
     what comes of it. Control characters are dropped: a model must not steer a terminal.
     """
 
-    def __init__(self, page: Page, *, verbose: bool = False) -> None:
+    def __init__(self, page: Page, *, verbose: bool = False, cites: bool = False) -> None:
         self._page = page
         self._verbose = verbose
+        self._cites = cites
         self._began_s = time.monotonic()
         self._shown = ""
         self._thinking = False
@@ -98,6 +101,8 @@ class Transcript:
         self.close()
         for number, citation in enumerate(self._citations, start=1):
             self._page.add(f"[{number}] {_cited(citation)}")
+        if self._cites and not self._citations:
+            self.note("the answer cites nothing: nobody has checked it")
         if self._verbose:
             seconds = time.monotonic() - self._began_s
             tokens = f"{usage.get('input_tokens', 0)} + {usage.get('output_tokens', 0)} tokens"

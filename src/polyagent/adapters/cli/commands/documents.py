@@ -66,7 +66,7 @@ def add(
     the same document.
     """
     from polyagent.adapters.cli.documents.files import sources
-    from polyagent.adapters.cli.documents.telling import failures, lines
+    from polyagent.adapters.cli.documents.telling import lines
     from polyagent.adapters.cli.documents.uploading import Upload, fields
 
     meant = sources(files, name)
@@ -79,8 +79,7 @@ def add(
                 click.echo(json_line(document))
     for line in () if as_json else lines(done):
         click.echo(line)
-    if failed := failures(done):
-        raise Failed(" ".join(failed))
+    _require_indexed(done)
 
 
 @documents.command("list")
@@ -224,7 +223,7 @@ def ask(
     from polyagent.adapters.cli.documents.files import sources
 
     meant = sources(files, PIPED)
-    chosen = Choices(goes_on=False, session=None, images=(), **options)
+    chosen = Choices(goes_on=False, session=None, images=(), cites=True, **options)
     with reached(load, place.settings(), url, token) as server:
         opened = conversation(server, chosen)
         uploaded = _uploaded(server, meant, collection)
@@ -236,10 +235,19 @@ def ask(
 
 def _uploaded(server: Any, meant: Sequence[Any], collection: str | None) -> list[str]:
     """Return the ids of files, all of which are indexed. Raises `Failed`."""
-    from polyagent.adapters.cli.documents.telling import failures
     from polyagent.adapters.cli.documents.uploading import Upload, fields
 
     done = [*Upload(server, fields(collection))(meant)] if meant else []
-    if failed := failures(done):
-        raise Failed(" ".join(failed))
+    _require_indexed(done)
     return [str(document["id"]) for document in done]
+
+
+def _require_indexed(done: Sequence[dict[str, Any]]) -> None:
+    """Say why some are not, and raise `Failed`."""
+    from polyagent.adapters.cli.documents.telling import failures
+
+    failed = failures(done)
+    for line in failed:
+        click.echo(line, err=True)
+    if failed:
+        raise Failed(f"{len(failed)} of {len(done)} files could not be indexed.")

@@ -33,7 +33,8 @@ class Upload:
     def __init__(self, server: Server, fields: Mapping[str, str]) -> None:
         self._server = server
         self._fields = fields
-        self._bars = Progress(console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        self._bars = Progress(console=console, transient=True, disable=not console.is_terminal)
 
     def __call__(self, sources: Sequence[Source]) -> Iterator[Document]:
         """Yield the documents, in the order of their files, each once it is indexed or has failed.
