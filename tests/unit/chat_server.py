@@ -23,8 +23,8 @@ def delta(seq: int, text: str) -> bytes:
     return event(seq, "message.delta", step=1, part=0, text=text)
 
 
-def completed(seq: int, text: str) -> bytes:
-    return event(seq, "message.completed", step=1, message={"content": text})
+def completed(seq: int, text: str, **fields: Any) -> bytes:
+    return event(seq, "message.completed", step=1, message={"content": text, **fields})
 
 
 def done(seq: int) -> bytes:
@@ -66,6 +66,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    def do_DELETE(self) -> None:
+        self._answer()
+
     def log_message(self, *_: Any) -> None: ...
 
     def _answer(self) -> None:
@@ -93,11 +96,13 @@ def streams(*frames: bytes) -> Answer:
     return answer
 
 
-def says(status: int, body: Any, kind: str = "application/json") -> Answer:
+def says(status: int, body: Any, kind: str = "application/json", **headers: str) -> Answer:
     def answer(handler: Handler) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         handler.send_response(status)
         handler.send_header("Content-Type", kind)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
         handler.send_header("Content-Length", str(len(data)))
         handler.end_headers()
         handler.wfile.write(data)
