@@ -1,10 +1,11 @@
 """Runs of agents that have documents: what the model is shown, and what becomes of what it cites."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from polyagent.adapters.functions.document_search import DocumentSearch
 from polyagent.adapters.functions.registry import FunctionTools
@@ -16,18 +17,21 @@ from polyagent.adapters.memory.store import MemoryStore
 from polyagent.adapters.system.clock import SystemClock
 from polyagent.domain.account import Actor
 from polyagent.domain.chat import Citation, FilePart, Message, TextPart, text_of
+from polyagent.domain.context import prompt_cost
 from polyagent.domain.documents.document import Chunk, Document
 from polyagent.domain.documents.passages import FOOT, HEAD, NOTHING
 from polyagent.domain.documents.retrieval import Passage, Reach
 from polyagent.domain.documents.terms import query_terms
-from polyagent.domain.errors import NotFound, ScopeMissing
+from polyagent.domain.errors import ContextExceeded, NotFound, ScopeMissing
 from polyagent.domain.event import MessageCompleted, MessageDelta, RunCompleted
 from polyagent.domain.ids import new_id
+from polyagent.domain.model import ModelDelta, ModelInfo, Prompt
 from polyagent.domain.run import Run
 from polyagent.domain.tool import CallContext, ToolResult
 from tests.world import World, living
 
 CASES = range(50)
+INFO = ModelInfo(name="small", service="memory", window_tokens=0)
 
 
 class Library:
@@ -276,6 +280,66 @@ async def test_a_key_that_is_not_for_documents_leads_to_none(library: Library) -
         await library.world.asks("bees", document_ids=(document.id,))
     with pytest.raises(ScopeMissing):
         await library.world.asks((FilePart(document.id),))
+
+
+LONG = [f"Bees, part {n}. {'They make honey of what they find. ' * 40}" for n in range(9)]
+
+
+@pytest.fixture(params=[(2000, 2000), (2000, 900), (1200, 1200)])
+async def cramped(request: pytest.FixtureRequest) -> AsyncIterator[Library]:
+    """A library whose model has a small window, or a smaller one than it says."""
+    told_tokens, real_tokens = request.param
+    state = State()
+    models = Cramped(told_tokens, real_tokens)
+    async with living(models=models, state=state) as world:
+        yield Library(world, state)
+
+
+class Cramped(ScriptedModels):
+    def __init__(self, told_tokens: int, real_tokens: int) -> None:
+        super().__init__(info=replace(INFO, window_tokens=told_tokens))
+        self._most = real_tokens
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelDelta, None]:
+        if prompt_cost(prompt.messages) > self._most:
+            raise ContextExceeded("too long", window_tokens=None)
+        self.scripts.append(said("Well, they make honey. " * 20))
+        async for delta in super().stream(prompt):
+            yield delta
+
+
+async def test_passages_fit_a_small_window_and_do_not_pile_up(cramped: Library) -> None:
+    document = await cramped.puts(*LONG)
+    agent = await cramped.world.has_agent(document_ids=(document.id,))
+    session_id = None
+
+    for n in range(8):
+        run = (
+            await cramped.world.asks(
+                f"What of bees, part {n}?", agent_id=agent.id, session_id=session_id
+            )
+        ).run
+        session_id = run.session_id
+        await cramped.last(run)
+        assert f"Bees, part {n}. They" in cramped.shown
+        assert cramped.shown.count(HEAD) == 1
+        assert cramped.shown.rindex(f"What of bees, part {n}?") > cramped.shown.index(FOOT)
+
+
+async def test_what_was_cited_before_can_be_cited_again(library: Library) -> None:
+    document = await library.puts("The notice period is three months. Rent is due.")
+    label = (await library.finds("notice")).label
+    cites = f'[[{label}: "three months"]] and [[{label}: "Rent is due"]]'
+    agent = await library.world.has_agent(document_ids=(document.id,))
+
+    first = await library.answers("How long is the notice?", cites, agent_id=agent.id)
+    again = await library.answers(
+        "Sure?", f'{cites}, [[{label}: "notice period"]]', session_id=first.session_id
+    )
+
+    assert NOTHING in library.shown
+    assert again.citations[:2] == first.citations
+    assert [each.verified for each in again.citations] == [True, True, False]
 
 
 FACTS = [

@@ -1,6 +1,7 @@
 """What an answer says it has from where: citations that a model writes, and whether they hold."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
@@ -38,7 +39,10 @@ def citations_of(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]
     """
     if "[[" not in text and "\u3010" not in text:
         return ()
-    known = {key: each for each in passages for key in (each.label, each.chunk_id.hex)}
+    known: defaultdict[str, list[Passage]] = defaultdict(list)
+    for each in passages:
+        known[each.label].append(each)
+        known[each.chunk_id.hex].append(each)
     cited = dict.fromkeys(_cited(text.replace('\\"', '"')))  # as JSON has it
     return tuple(_checked(label, quote, known) for label, quote in [*cited][:MAX_CITATIONS])
 
@@ -72,9 +76,9 @@ def _quotation(text: str, at: int) -> tuple[str, int]:
     return text[begin:after].strip(), after
 
 
-def _checked(label: str, quote: str, known: Mapping[str, Passage]) -> Citation:
-    passage = known.get(label)
-    if passage is None:
+def _checked(label: str, quote: str, known: Mapping[str, Sequence[Passage]]) -> Citation:
+    named = known.get(label)
+    if not named:
         return Citation(
             document_id=NOBODY,
             filename=label,
@@ -84,7 +88,8 @@ def _checked(label: str, quote: str, known: Mapping[str, Passage]) -> Citation:
             quote=quote,
             verified=False,
         )
-    place = find(quote, passage.text)
+    places = ((each, find(quote, each.text)) for each in named)
+    passage, place = next((found for found in places if found[1]), (named[-1], None))
     start, end = place or (0, len(passage.text))
     return Citation(
         document_id=passage.document_id,

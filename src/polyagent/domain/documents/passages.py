@@ -66,6 +66,23 @@ def found_in(messages: Sequence[Message]) -> Iterator[Passage]:
                 yield from _passages(call.result)
 
 
+def cited_in(messages: Sequence[Message]) -> Iterator[Passage]:
+    """Yield what a conversation has quoted and that was verified: each a passage of these words."""
+    for message in messages:
+        for each in message.citations:
+            if each.verified:
+                yield Passage(
+                    document_id=each.document_id,
+                    filename=each.filename,
+                    chunk_id=each.chunk_id,
+                    text=each.quote,
+                    page=each.page,
+                    start=each.start,
+                    end=each.end,
+                    score=0.0,
+                )
+
+
 def _passages(result: object) -> Sequence[Passage]:
     try:
         return msgspec.convert(result, _Result).passages

@@ -36,16 +36,21 @@ class Asking:
     def __init__(self, run: State, info: ModelInfo | None, tools: Tools) -> None:
         self._run = run
         self._info = info
-        self.window = info.window_tokens if info else DEFAULT_WINDOW_TOKENS
         self.offered = self._offered(tools)
         self._tools_tokens = tools_cost(self.offered)
-        self._passages = self._told_passages()
-        self._brought_tokens = prompt_cost(run.work.spec.given) + sum(
-            map(estimate_tokens, (run.work.spec.instructions or "", self._passages))
-        )
+        self.fit(info.window_tokens if info else DEFAULT_WINDOW_TOKENS)
         self.draft = Draft(run.done + 1)
         self.retries = 0
         self.shrinks = 0
+
+    def fit(self, window: int) -> None:
+        """Have that window: what passages are shown depends on it."""
+        spec = self._run.work.spec
+        self.window = window
+        self._passages = told(spec.passages, window // 3) if spec.has_documents else ""
+        self._brought_tokens = prompt_cost(spec.given) + sum(
+            map(estimate_tokens, (spec.instructions or "", self._passages))
+        )
 
     def drop_tools(self) -> None:
         """Ask without them: the service takes none."""
@@ -126,10 +131,6 @@ class Asking:
         if given:
             return given_messages(spec.instructions, given, talk, result_tokens=most)
         return prompt_messages(spec.instructions, talk, result_tokens=most)
-
-    def _told_passages(self) -> str:
-        spec = self._run.work.spec
-        return told(spec.passages, self.window // 3) if spec.has_documents else ""
 
     def _visible(self, messages: tuple[PromptMessage, ...]) -> tuple[PromptMessage, ...]:
         """Leave out the images that the model would refuse all of it for."""

@@ -127,7 +127,7 @@ class ModelStep:
         """Ask with less; raise the error where that would be the same again."""
         before = ask.prompt().messages
         ask.shrinks += 1
-        ask.window = min(error.window_tokens or ask.window, ask.window * 3 // 4)
+        ask.fit(min(error.window_tokens or ask.window, ask.window * 3 // 4))
         if ask.shrinks > MAX_SHRINKS:
             raise error
         await self._compactor.make_room(run, ask, at_once=True)

@@ -6,7 +6,7 @@ from polyagent.domain.chat import Citation, Message
 from polyagent.domain.compaction import Compaction
 from polyagent.domain.context import Conversation
 from polyagent.domain.documents.citation import citations_of
-from polyagent.domain.documents.passages import found_in
+from polyagent.domain.documents.passages import cited_in, found_in
 from polyagent.domain.errors import Cancelled, LimitReached
 from polyagent.domain.event import (
     EventBody,
@@ -88,7 +88,8 @@ class State:
     def cited(self, text: str) -> tuple[Citation, ...]:
         """Return what a text of the model cites of what it was shown; nothing where it was shown nothing."""
         spec = self.work.spec
-        shown = (*found_in(self.history), *found_in(self.steps), *spec.passages)
+        found = (*found_in(self.history), *found_in(self.steps), *spec.passages)
+        shown = (*cited_in(self.history), *found)
         return citations_of(text, shown) if shown or spec.has_documents else ()
 
     def require_budget(self) -> None:

@@ -16,6 +16,7 @@ from polyagent.adapters.http.front.spelling import Diverged, Held, Spelling
 from polyagent.adapters.http.front.whole import finish_reason, usage_of
 from polyagent.adapters.http.front.wire import FinishReason
 from polyagent.adapters.http.stream import PING, Over
+from polyagent.domain.chat import Citation
 from polyagent.domain.event import (
     EPOCH,
     Event,
@@ -52,7 +53,8 @@ class Chunks:
 
     Of calls, those of the client's tools are shown: with `live_calls`, where all are, as they come; else
     once it is sure that the run ends with them. With `is_formed`, where the answer must be JSON as a whole,
-    the last step's text is shown, and only when nothing can be said against it any more.
+    the last step's text is shown, and only when nothing can be said against it any more. What the text
+    cites is told before its end.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Chunks:
         self._calls = Calls()
         self._called: list[ToolCalled] = []
         self._ended: MessageCompleted | None = None
+        self._citations: list[Citation] = []
 
     def __call__(self, event: Event | None) -> bytes:
         """Return the chunks of an event; the first begin with the role. Raises `Over` where it cannot go on."""
@@ -178,7 +181,9 @@ class Chunks:
     def _completed(self, body: MessageCompleted) -> bytes:
         self._ended = body
         if self._is_formed:
+            self._citations = [*body.message.citations]
             return b""
+        self._citations += body.message.citations
         return self._content(self._text.finish(body.message.content))
 
     def _called_tool(self, body: ToolCalled) -> bytes:
@@ -207,6 +212,8 @@ class Chunks:
         ready = [self._formed(), self._tool_calls(iter(late))]
         if not self.has_begun:
             ready.insert(0, self.begin())
+        if self._citations:
+            ready.append(self._delta({"citations": self._citations}))
         ready.append(self._finish(finish_reason(self._ended, called=bool(self._calls))))
         if self._with_usage:
             told = _ENCODE(usage_of(usage))

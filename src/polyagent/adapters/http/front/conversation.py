@@ -116,7 +116,10 @@ def _part(at: str, part: Content, *, may_show: bool) -> Part | None:
     if isinstance(part, TextContent):
         return TextPart(part.text)
     if isinstance(part, AudioContent | FileContent):
-        _refuse(at, "Audio and files are not taken: send text and images.")
+        _refuse(
+            at,
+            "Audio and files are not taken: send text and images, or ask an agent with documents.",
+        )
     if not isinstance(part, ImageContent):
         return None
     if not may_show:

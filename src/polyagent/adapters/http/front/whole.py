@@ -81,6 +81,7 @@ class Whole:
             content=text or (None if calls else ""),
             reasoning_content=thoughts or msgspec.UNSET,
             tool_calls=calls or msgspec.UNSET,
+            citations=[each for step in steps for each in step.message.citations] or msgspec.UNSET,
         )
 
     def _calls(self) -> list[CompletionCall]:

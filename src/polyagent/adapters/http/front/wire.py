@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from polyagent.domain.chat import Citation
+
 MAX_MESSAGES = 10_000
 MAX_TOOLS = 128
 
@@ -145,13 +147,14 @@ class CompletionCall(msgspec.Struct, kw_only=True):
 
 
 class CompletionAnswer(msgspec.Struct, kw_only=True):
-    """`content` is null where the model only called tools."""
+    """`content` is null where the model only called tools. `citations` are what it cites of an agent's documents."""
 
     role: Literal["assistant"] = "assistant"
     content: str | None
     refusal: None = None
     reasoning_content: str | msgspec.UnsetType = msgspec.UNSET
     tool_calls: list[CompletionCall] | msgspec.UnsetType = msgspec.UNSET
+    citations: list[Citation] | msgspec.UnsetType = msgspec.UNSET
 
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
