@@ -29,6 +29,7 @@ from polyagent.ports.blobs import Blobs
 from polyagent.ports.clock import Clock
 from polyagent.ports.console import Console
 from polyagent.ports.documents import Documents, Indexes
+from polyagent.ports.embeddings import Embeddings, Reranker
 from polyagent.ports.events import Events, Feed, LiveLogs
 from polyagent.ports.executor import Control, Executor
 from polyagent.ports.extractor import Extractor
@@ -67,6 +68,7 @@ from polyagent.ports.tools import Tools
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
 from polyagent.ports.vault import ForeignTokens, Passwords, Seals, TokenRing
+from polyagent.ports.vectors import Vectors
 
 
 class Raises(msgspec.Struct, frozen=True):
@@ -157,7 +159,10 @@ WAYS: Mapping[type, Mapping[str, Way]] = {
     Blobs: _all(Raises(StorageUnavailable), "put read delete names"),
     Extractor: _all(Raises(DocumentUnreadable), "__call__"),
     Indexes: _all(AWAY, "begin write finish known"),
-    Retrieval: _all(AWAY, "by_terms first known"),
+    Retrieval: _all(AWAY, "by_terms by_vector space first known"),
+    Vectors: _all(AWAY, "open claim begin lacking write finish settle"),
+    Embeddings: _all(NO_MODEL, "embed") | _all(HERE, "wanted"),
+    Reranker: _all(NO_MODEL, "rank") | _all(HERE, "most"),
     Transaction: {},
     Store: _all(AWAY, "begin"),
     Meter: _all(NeverFails("it counts in memory"), "run_ended tokens_used first_token task_started task_ended watch"),

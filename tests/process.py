@@ -40,6 +40,7 @@ from polyagent.usecases.sessions import ManageSessions
 from tests.fault_plan import Plan, victim
 from tests.faults import faulty
 from tests.script import Ledger, ScriptModels, ScriptTools
+from tests.searching import by_words
 
 T = TypeVar("T")
 
@@ -121,7 +122,9 @@ class Process:
         )
         executor: Executor = faulty(Executor, self.local, plan)
         web: Outbound = faulty(Outbound, MemoryOutbound(), plan)
-        self.send = SendChat(runs, executor, models, tools, web, IMAGES, schemas, retrieval)
+        self.send = SendChat(
+            runs, executor, models, tools, web, IMAGES, schemas, by_words(retrieval)
+        )
         audit = Audit(store, clock)
         oversight = Oversight(runs, audit)
         self.follow = FollowRun(runs, events, clock, oversight)

@@ -41,6 +41,7 @@ from polyagent.usecases.follow_run import FollowRun
 from polyagent.usecases.oversight import Oversight
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.sessions import ManageSessions
+from tests.searching import by_words
 
 WAIT_S = 30
 DEFAULTS = RunDefaults(max_steps=8, max_output_tokens=1000, timeout_s=60)
@@ -136,7 +137,7 @@ class World:
             self.web,
             IMAGE_LIMITS,
             self.schemas,
-            self.retrieval,
+            by_words(self.retrieval),
         )
         audit = Audit(self.store, self.clock)
         oversight = Oversight(self.runs, audit)

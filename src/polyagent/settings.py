@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from polyagent.domain.documents.embedding import MAX_WIDTH
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.usage import Price
 
@@ -202,12 +203,55 @@ class Log(Section, frozen=True):
     bodies: bool = False
 
 
+class EmbeddingService(Section, frozen=True):
+    """`url` None: the service of `ai`, with its key. `width` is asked of the model, None: its own.
+
+    `concurrency` counts requests at once per process.
+    """
+
+    model: Annotated[str, Meta(min_length=1)]
+    url: AiUrl | None = None
+    key: str | None = None
+    width: Annotated[int, Meta(ge=1, le=MAX_WIDTH)] | None = None
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    batch: Annotated[int, Meta(ge=1, le=2048)] = 32
+    concurrency: Annotated[int, Meta(ge=1, le=64)] = 2
+    timeout_s: Seconds = 60
+    query_timeout_s: Seconds = 2
+
+
+class RerankService(Section, frozen=True):
+    """`url` is what `/rerank` comes behind; `most` passages are told to it."""
+
+    model: Annotated[str, Meta(min_length=1)]
+    url: AiUrl
+    key: str | None = None
+    most: Annotated[int, Meta(ge=1, le=1000)] = 50
+    timeout_s: Seconds = 2
+
+
+Embedded = Annotated[
+    EmbeddingService | None,
+    Meta(
+        description="null or {model, url, key, width, query_prefix, passage_prefix, batch, concurrency, "
+        "timeout_s, query_timeout_s}, of which only model is required"
+    ),
+]
+Reranked = Annotated[
+    RerankService | None,
+    Meta(description="null or {model, url, key, most, timeout_s}; model and url are required"),
+]
+
+
 class Documents(Section, frozen=True):
     max_upload_bytes: Bytes = 33_554_432
     user_bytes: Bytes = 10_737_418_240
     storage: Storage = "file:"
     chunk_tokens: ChunkTokens = 400
     chunk_overlap_tokens: OverlapTokens = 60
+    embeddings: Embedded = None
+    rerank: Reranked = None
 
 
 class Tools(Section, frozen=True):

@@ -28,6 +28,7 @@ from polyagent.domain.ids import new_id
 from polyagent.domain.model import ModelDelta, ModelInfo, Prompt
 from polyagent.domain.run import Run
 from polyagent.domain.tool import CallContext, ToolResult
+from tests.searching import by_words
 from tests.world import World, living
 
 CASES = range(50)
@@ -43,7 +44,7 @@ class Library:
         self._store = MemoryStore(state, SystemClock())
         self._indexes = MemoryIndexes(state, SystemClock())
         self._tools = FunctionTools(
-            [DocumentSearch(MemoryRetrieval(state)).function()],
+            [DocumentSearch(by_words(MemoryRetrieval(state))).function()],
             timeout_s=30,
             max_result_bytes=100_000,
         )

@@ -60,6 +60,7 @@ def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
     from polyagent.adapters.jsonschema.provider import SchemasProvider
     from polyagent.adapters.kinds.provider import KindsProvider
     from polyagent.adapters.memory.provider import LiveLogsProvider
+    from polyagent.adapters.openai.ranking.provider import RankingProvider
     from polyagent.adapters.system.provider import SystemProvider
     from polyagent.adapters.telemetry.provider import TelemetryProvider
     from polyagent.adapters.vault.provider import VaultProvider
@@ -78,6 +79,7 @@ def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
             WebProvider(),
             SchemasProvider(),
             ExtractionProvider(),
+            RankingProvider(),
             FunctionsProvider(own.tools),
             KindsProvider(own.kinds),
             WorkerProvider(),

@@ -32,12 +32,14 @@ from polyagent.usecases.chat import SendChat
 from polyagent.usecases.completions import FindModels, SendCompletion
 from polyagent.usecases.deliver_webhook import DeliverWebhook
 from polyagent.usecases.documents import ManageDocuments
+from polyagent.usecases.embed_documents import EmbedDocuments
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.fire_schedules import FireSchedules
 from polyagent.usecases.follow_run import FollowRun
 from polyagent.usecases.ingest import IngestDocument
 from polyagent.usecases.login import LogIn, LogOut, RefreshLogin
 from polyagent.usecases.oversight import Oversight
+from polyagent.usecases.passage_search import PassageSearch
 from polyagent.usecases.profile import ManageProfile
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.schedules import ManageSchedules
@@ -141,6 +143,8 @@ class UseCaseProvider(Provider):
     ingest = provide(IngestDocument)
     sweep_blobs = provide(SweepBlobs)
     find_documents = provide(FindDocuments)
+    embed = provide(EmbedDocuments)
+    passage_search = provide(PassageSearch)
 
     @provide
     def login_policy(self, auth: Auth) -> LoginPolicy:

@@ -27,7 +27,8 @@ async def executing(use_cases: AsyncContainer) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def working(use_cases: AsyncContainer) -> AsyncIterator[None]:
-    """Execute runs, keep house, do tasks and fire schedules, until the block ends."""
+    """Execute runs, keep house, do tasks, fire schedules and embed documents, until the block ends."""
+    from polyagent.adapters.worker.embedder import Embedder
     from polyagent.adapters.worker.executor import LocalExecutor
     from polyagent.adapters.worker.scheduler import Scheduler
     from polyagent.adapters.worker.tasks.runner import TaskRunner
@@ -35,7 +36,8 @@ async def working(use_cases: AsyncContainer) -> AsyncIterator[None]:
     executor = await use_cases.get(LocalExecutor)
     runner = await use_cases.get(TaskRunner)
     scheduler = await use_cases.get(Scheduler)
-    async with executing(use_cases), runner.running(), scheduler.running():
+    embedder = await use_cases.get(Embedder)
+    async with executing(use_cases), embedder.running(), runner.running(), scheduler.running():
         try:
             yield
         finally:

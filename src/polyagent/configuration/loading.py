@@ -12,7 +12,13 @@ from polyagent.configuration import sources, wording
 from polyagent.configuration.keys import keys
 from polyagent.configuration.sources import Given, Values
 from polyagent.domain.network import Allowance
-from polyagent.settings import AiService, Settings, SettingsError
+from polyagent.settings import (
+    AiService,
+    EmbeddingService,
+    RerankService,
+    Settings,
+    SettingsError,
+)
 
 MIN_SECRET_BYTES = 32
 EXAMPLE_SECRET = "your-secret-key"  # noqa: S105 - the value that the original's documentation shows
@@ -53,6 +59,7 @@ def settle(values: Values) -> Settings:
     settings = msgspec.convert(tree, Settings)
     _check_secret(settings, values)
     _check_first_service(settings, values)
+    _check_embeddings(settings, values)
     _check_allowance(settings, values)
     return _with_idle_connections(settings, values)
 
@@ -86,7 +93,9 @@ def _converted(key: str, given: Given) -> Any:
 def _require_port(value: Any) -> None:
     """Raise `ValueError` for an address whose port is none; PostgreSQL's may name several hosts."""
     for item in value if isinstance(value, tuple) else ():
-        _require_port(item.url if isinstance(item, AiService) else item)
+        _require_port(item)
+    if isinstance(value, AiService | EmbeddingService | RerankService):
+        value = value.url
     if isinstance(value, str) and "://" in value and not value.startswith("postgres"):
         _ = urlsplit(value).port
 
@@ -130,6 +139,14 @@ def _check_first_service(settings: Settings, values: Values) -> None:
     for key in ("ai.key", "ai.model", "ai.context_tokens"):
         if (given := values[key]).value is not None:
             raise _wrong(key, given, "null where ai.url is: write it into its entry of ai.services")
+
+
+def _check_embeddings(settings: Settings, values: Values) -> None:
+    service = settings.documents.embeddings
+    if service is None or service.url is not None or settings.ai.each():
+        return
+    key = "documents.embeddings"
+    raise _wrong(key, values[key], "with a url where ai.url is null")
 
 
 def _check_allowance(settings: Settings, values: Values) -> None:

@@ -9,10 +9,12 @@ from msgspec import inspect
 SECRETS = frozenset(
     {
         *("ai.key", "ai.services.key", "server.metrics_token"),
+        *("documents.embeddings.key", "documents.rerank.key"),
         *("auth.jwt_secret", "auth.jwt_secret_previous"),
         *("auth.sealing_secret", "auth.sealing_secret_previous"),
     }
 )
+HOLD_KEYS = ("ai.services", "documents.embeddings", "documents.rerank")
 MASK = "***"
 MAX_SHOWN = 80
 
@@ -28,7 +30,7 @@ def masked(key: str, value: Any) -> Any:
         return {name: masked(f"{key}.{name}", item) for name, item in value.items()}
     if value is None:
         return None
-    if key in SECRETS or (key == "ai.services" and isinstance(value, str)):
+    if key in SECRETS or (key in HOLD_KEYS and isinstance(value, str)):
         return MASK
     if not isinstance(value, str):
         return value
@@ -49,7 +51,9 @@ def is_list(hint: Any) -> bool:
 
 
 def is_map(hint: Any) -> bool:
-    return isinstance(_bare(hint), inspect.DictType)
+    kind = _bare(hint)
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    return any(isinstance(each, inspect.DictType | inspect.StructType) for each in kinds)
 
 
 def _bare(hint: Any) -> inspect.Type:

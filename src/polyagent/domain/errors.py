@@ -281,6 +281,18 @@ class StorageUnavailable(Unavailable):
     code = "storage_unavailable"
 
 
+class VectorsImpossible(Unavailable):
+    """The database cannot keep vectors: the detail says what it lacks."""
+
+    code = "vectors_impossible"
+
+
+class SpaceGone(PolyAgentError):
+    """The vectors of this space were replaced by those of another model."""
+
+    code = "space_gone"
+
+
 class QueueUnavailable(Unavailable):
     """Redis is away: what waits is found in the database meanwhile."""
 

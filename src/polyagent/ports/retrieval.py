@@ -2,7 +2,8 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from polyagent.domain.documents.retrieval import Passage, Reach
+from polyagent.domain.documents.embedding import Space, Vector
+from polyagent.domain.documents.retrieval import Near, Passage, Reach
 
 
 class Retrieval(Protocol):
@@ -13,6 +14,19 @@ class Retrieval(Protocol):
 
         A term that many chunks have may be left out (`domain/documents/ranking.py`). Costs one statement.
         Raises `StoreUnavailable`.
+        """
+
+    async def space(self) -> Space | None:
+        """Return the space whose vectors are searched, None: there is none yet.
+
+        Raises `VectorsImpossible` if the database cannot have any, `StoreUnavailable`.
+        """
+
+    async def by_vector(self, reach: Reach, space: Space, vector: Vector, top_k: int) -> Near:
+        """Return the chunks whose vectors are nearest by cosine, at most `top_k`, best first.
+
+        Small reaches are searched exactly, large ones by an index that misses a few. Raises `SpaceGone`
+        if the space has been replaced, `StoreUnavailable`.
         """
 
     async def first(self, reach: Reach, top_k: int) -> Sequence[Passage]:

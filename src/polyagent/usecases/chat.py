@@ -12,7 +12,6 @@ from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
-from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.tools import Tools
@@ -25,6 +24,7 @@ from polyagent.usecases.checks import (
     usable_tools,
 )
 from polyagent.usecases.images import TakeImages
+from polyagent.usecases.passage_search import PassageSearch
 from polyagent.usecases.search_documents import require_documents, with_documents
 
 
@@ -38,7 +38,7 @@ class SendChat:
         outbound: Outbound,
         images: ImageLimits,
         schemas: Schemas,
-        retrieval: Retrieval,
+        search: PassageSearch,
     ) -> None:
         self._runs = runs
         self._admission = Admission(runs, executor)
@@ -46,7 +46,7 @@ class SendChat:
         self._tools = tools
         self._take_images = TakeImages(outbound, images)
         self._schemas = schemas
-        self._retrieval = retrieval
+        self._search = search
 
     async def __call__(
         self, actor: Actor, ask: Ask, *, key: IdempotencyKey | None = None
@@ -76,13 +76,15 @@ class SendChat:
             session_id=ask.session_id,
             end_user=ask.end_user,
         )
-        await require_documents(self._retrieval, actor, ask.document_ids, "#/document_ids/{n}")
+        await require_documents(
+            self._search.retrieval, actor, ask.document_ids, "#/document_ids/{n}"
+        )
         run = self._run(actor, ask, ground)
         pointer = "#/model" if ask.model else None
         require_sight(ask.parts, await model_info(self._models, run.spec.model, pointer=pointer))
         parts = await self._take_images(ask.parts)
         spec = await with_documents(
-            self._retrieval, actor, run.spec, ask.parts, attached=bool(ask.document_ids)
+            self._search, actor, run.spec, ask.parts, attached=bool(ask.document_ids)
         )
         return replace(run, spec=replace(spec, parts=parts)), ground
 

@@ -26,13 +26,13 @@ from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.executor import Executor
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
-from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Ground, Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.store import Store
 from polyagent.usecases.admission import Admission
 from polyagent.usecases.checks import model_info, require_sight, require_sound_form, usable_tools
 from polyagent.usecases.images import TakeImages
+from polyagent.usecases.passage_search import PassageSearch
 from polyagent.usecases.search_documents import with_documents
 
 PAGE = 100
@@ -48,12 +48,12 @@ class SendCompletion:
         outbound: Outbound,
         images: ImageLimits,
         schemas: Schemas,
-        retrieval: Retrieval,
+        search: PassageSearch,
     ) -> None:
         self._runs = runs
         self._models = models
         self._schemas = schemas
-        self._retrieval = retrieval
+        self._search = search
         self._admission = Admission(runs, executor)
         self._take_images = TakeImages(outbound, images)
 
@@ -78,7 +78,7 @@ class SendCompletion:
         info = await model_info(self._models, spec.model)
         require_sight(ask.parts, info)
         _require_hands(spec, info)
-        spec = await with_documents(self._retrieval, actor, spec, ask.parts)
+        spec = await with_documents(self._search, actor, spec, ask.parts)
         spec = replace(spec, given=await self._with_images(ask.given))
         run = NewRun(
             id=new_id(),

@@ -15,10 +15,13 @@ from polyagent.ports.blobs import Blobs
 from polyagent.ports.documents import Indexes
 from polyagent.ports.extractor import Extractor
 from polyagent.ports.kinds import TaskControl
+from polyagent.usecases.embed_documents import EmbedDocuments
 
 BATCH = 200
 READ = 0.05
 """How much of the progress it is that the file has been opened."""
+EMBEDDING = 0.4
+"""How much there is when its text is in the index, and only vectors are lacking."""
 
 
 class Ingested(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,10 +30,13 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IngestDocument:
-    def __init__(self, indexes: Indexes, blobs: Blobs, extractor: Extractor) -> None:
+    def __init__(
+        self, indexes: Indexes, blobs: Blobs, extractor: Extractor, embed: EmbedDocuments
+    ) -> None:
         self._indexes = indexes
         self._blobs = blobs
         self._extractor = extractor
+        self._embed = embed
 
     async def __call__(
         self, actor: Actor, document_id: UUID, work: TaskWork, control: TaskControl
@@ -41,13 +47,16 @@ class IngestDocument:
         """
         build = await self._indexes.begin(actor, document_id, work.id, work.attempt)
         await self._write(build, [], READ, control)
-        count = 0
+        count, most = 0, EMBEDDING if self._embed.is_wanted else 1
         async with aclosing(self._batches(build)) as batches:
             async for batch in batches:
                 chunks = [_chunk(build, count + n, piece) for n, piece in enumerate(batch)]
                 count += len(chunks)
-                progress = READ + batch[-1].progress * (1 - READ)
+                progress = READ + batch[-1].progress * (most - READ)
                 await self._write(build, chunks, progress, control)
+        await self._embed.build(
+            build, lambda part: self._write(build, [], most + part * (1 - most), control)
+        )
         await self._indexes.finish(build)
         return Ingested(document_id=document_id, chunk_count=count)
 

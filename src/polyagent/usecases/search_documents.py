@@ -7,16 +7,15 @@ from polyagent.domain.account import Actor
 from polyagent.domain.chat import FilePart, Part, text_of
 from polyagent.domain.documents.retrieval import (
     MAX_QUERY_CHARACTERS,
-    NO_EMBEDDINGS,
     FoundPassages,
     Passage,
     Reach,
     SearchDocuments,
 )
-from polyagent.domain.documents.terms import query_terms
-from polyagent.domain.errors import Fault, NotFound, NotSupported
+from polyagent.domain.errors import Fault, NotFound
 from polyagent.domain.run import Spec
 from polyagent.ports.retrieval import Retrieval
+from polyagent.usecases.passage_search import PassageSearch
 
 AUTOMATIC = 6
 
@@ -24,20 +23,17 @@ AUTOMATIC = 6
 class FindDocuments:
     """What POST /documents/search does."""
 
-    def __init__(self, retrieval: Retrieval) -> None:
-        self._retrieval = retrieval
+    def __init__(self, search: PassageSearch) -> None:
+        self._search = search
 
     async def __call__(self, actor: Actor, ask: SearchDocuments) -> FoundPassages:
         """Raises `NotFound` for documents that are not the actor's to see, `NotSupported`, `StoreUnavailable`."""
         actor.require("documents:read")
-        if ask.mode == "vector":
-            raise NotSupported(NO_EMBEDDINGS, faults=(Fault("#/mode", NO_EMBEDDINGS),))
         if ask.document_ids is not None:
-            await require_documents(self._retrieval, actor, ask.document_ids, "#/document_ids/{n}")
+            pointer = "#/document_ids/{n}"
+            await require_documents(self._search.retrieval, actor, ask.document_ids, pointer)
         reach = reach_of(actor, ask.collection, ask.document_ids)
-        items = await self._retrieval.by_terms(reach, query_terms(ask.query), ask.top_k)
-        note = NO_EMBEDDINGS if ask.mode == "hybrid" else None
-        return FoundPassages(items=items, mode="text", note=note)
+        return await self._search(reach, ask.query, ask.top_k, ask.mode)
 
 
 async def require_documents(
@@ -60,7 +56,7 @@ async def require_documents(
 
 
 async def with_documents(
-    retrieval: Retrieval,
+    search: PassageSearch,
     actor: Actor,
     spec: Spec,
     question: Sequence[Part],
@@ -74,15 +70,15 @@ async def with_documents(
     files = tuple(part.document_id for part in question if isinstance(part, FilePart))
     if files:
         actor.require("documents:read")
-        await require_documents(retrieval, actor, files, "#/message")
+        await require_documents(search.retrieval, actor, files, "#/message")
         spec = spec.with_files(files)
     if not spec.has_documents:
         return spec
     reach = reach_of(actor, spec.collection, spec.document_ids or None)
-    terms = query_terms(text_of(tuple(question))[:MAX_QUERY_CHARACTERS])
-    found = await retrieval.by_terms(reach, terms, AUTOMATIC)
+    query = text_of(tuple(question))[:MAX_QUERY_CHARACTERS]
+    found = (await search(reach, query, AUTOMATIC, "hybrid")).items
     if (files or attached) and len(found) < AUTOMATIC:
-        found = _joined(found, await retrieval.first(reach, AUTOMATIC))
+        found = _joined(found, await search.retrieval.first(reach, AUTOMATIC))
     return spec.with_passages(found)
 
 

@@ -15,9 +15,9 @@ from polyagent.adapters.functions.isolated.parent import Isolated
 from polyagent.adapters.functions.registry import FunctionTools
 from polyagent.adapters.functions.web_search import WebSearch
 from polyagent.ports.clock import Clock
-from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.search import Search
 from polyagent.ports.tools import Tools
+from polyagent.usecases.passage_search import PassageSearch
 
 BUILTIN = frozenset(
     {
@@ -37,7 +37,7 @@ class FunctionsProvider(Provider):
 
     @provide
     def tools(
-        self, allowed: settings.Tools, clock: Clock, search: Search, retrieval: Retrieval
+        self, allowed: settings.Tools, clock: Clock, search: Search, passages: PassageSearch
     ) -> Tools:
         isolated = Isolated()
         functions = [
@@ -46,7 +46,7 @@ class FunctionsProvider(Provider):
             CodeAnalyzer(isolated).function(),
             GitHelper(isolated, allowed.git_repositories).function(),
             WebSearch(search).function(),
-            DocumentSearch(retrieval).function(),
+            DocumentSearch(passages).function(),
             *self._own,
         ]
         return FunctionTools(

@@ -8,6 +8,7 @@ from polyagent.adapters.memory.clock import ManualClock
 from polyagent.adapters.memory.documents.blobs import MemoryBlobs
 from polyagent.adapters.memory.documents.documents import MemoryIndexes
 from polyagent.adapters.memory.documents.retrieval import MemoryRetrieval
+from polyagent.adapters.memory.documents.vectors import MemoryVectors
 from polyagent.adapters.memory.limits import MemoryPlaces, MemoryRates
 from polyagent.adapters.memory.runs.answers import MemoryAnswers
 from polyagent.adapters.memory.runs.backlog import MemoryBacklog
@@ -40,6 +41,7 @@ from polyagent.ports.tasks import TaskJournal
 from polyagent.ports.tickets import Tickets
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
+from polyagent.ports.vectors import Vectors
 from polyagent.settings import Auth, Limits
 from polyagent.settings import Queue as QueueSettings
 
@@ -96,6 +98,10 @@ class MemoryProvider(Provider):
     @provide
     def retrieval(self, state: State) -> Retrieval:
         return MemoryRetrieval(state)
+
+    @provide
+    def vectors(self, state: State, clock: Clock) -> Vectors:
+        return MemoryVectors(state, clock)
 
     @provide
     def usage(self, state: State) -> UsageBook:

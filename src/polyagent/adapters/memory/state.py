@@ -5,7 +5,7 @@ adapter does between two awaits is atomic.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from uuid import UUID
@@ -21,6 +21,7 @@ from polyagent.domain.api_key import ApiKey
 from polyagent.domain.audit import AuditEntry
 from polyagent.domain.chat import Message, Session
 from polyagent.domain.documents.document import Chunk, Document
+from polyagent.domain.documents.embedding import Space, Vector
 from polyagent.domain.event import Event
 from polyagent.domain.queue import Entry, who
 from polyagent.domain.run import Run, Spec
@@ -101,7 +102,10 @@ class WebhookRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
-    """`chunks` are those in use, `written` those of the build of that number and task."""
+    """`chunks` are those in use, of the build `in_use`; `written` those of the build of that number and task.
+
+    `vectors` are by space and chunk.
+    """
 
     document: Document
     blob: str
@@ -109,6 +113,21 @@ class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
     task_id: UUID | None = None
     chunks: tuple[Chunk, ...] = ()
     written: tuple[Chunk, ...] = ()
+    in_use: int = 0
+    vectors: Mapping[tuple[int, UUID], Vector] = {}
+
+
+class SpaceRow(msgspec.Struct, frozen=True, kw_only=True):
+    space: Space
+    wanted: bool = False
+    in_use: bool = False
+
+
+class EmbeddedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an index is embedded; `claimed_until` is by the clock's `monotonic`."""
+
+    finished: bool = False
+    claimed_until: float
 
 
 class AnswerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +190,8 @@ class State:
         self.schedules: dict[UUID, Schedule] = {}
         self.webhooks: dict[UUID, WebhookRow] = {}
         self.documents: dict[UUID, DocumentRow] = {}
+        self.spaces: list[SpaceRow] = []
+        self.embedded: dict[tuple[int, UUID, int], EmbeddedRow] = {}
 
     def entry(self, row: RunRow) -> Entry:
         """Return the place of a run in the queue; the end users of an application take turns of their own."""

@@ -1,6 +1,7 @@
 """What can go wrong with a service, in the terms of the domain."""
 
 import math
+import random
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +25,10 @@ from polyagent.domain.text import clean
 
 EXCERPT_CHARACTERS = 200
 BUSY = frozenset({408, 425, 429})
+ABOUT_INPUT = frozenset({400, 413, 422})
+FIRST_PAUSE_S = 0.25
+LAST_PAUSE_S = 8.0
+MAX_RETRY_AFTER_S = 10.0
 
 
 class Silent(ModelServiceUnavailable):
@@ -34,8 +39,20 @@ class Busy(ModelServiceUnavailable):
     """It said itself when to come again: in `retry_after_s`."""
 
 
+class InputRefused(ModelServiceRefused):
+    """It does not take what it was told (400, 413, 422): another text may do."""
+
+
 class Full(ModelServiceUnavailable):
     """We have as many calls there as we may: none of them ended in time to make a place."""
+
+
+def pause_s(retries: int, error: ModelServiceUnavailable) -> float:
+    """Return how long to wait before a retry: as long as the service says, else longer each time, with full jitter."""
+    if isinstance(error, Busy):
+        return error.retry_after_s
+    most = min(LAST_PAUSE_S, FIRST_PAUSE_S * 2 ** (retries - 1))
+    return random.uniform(0, most)  # noqa: S311  # jitter, no secret
 
 
 WIRE_ERRORS = (TimeoutError, httpx.TransportError, aiohttp.ClientError, OSError)
@@ -122,7 +139,8 @@ def _refusal(code: int, text: str, *, told_tools: bool) -> ModelServiceRefused |
         return ToolsRefused("The model takes no tools.")
     if _MODEL.search(text) and (code == 404 or _ABSENT.search(text)):
         return ModelUnknown("The model service does not know this model.")
-    return ModelServiceRefused(
+    refused = InputRefused if code in ABOUT_INPUT else ModelServiceRefused
+    return refused(
         f"The model service refuses the request ({code}); the server's log has its reason, with log.bodies."
     )
 

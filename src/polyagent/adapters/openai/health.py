@@ -65,7 +65,9 @@ class Health:
         """Ask for nothing: a service that makes embeddings complains of what is missing, and charges nothing."""
         with wire_errors():
             async with asyncio.timeout(EMBEDDINGS_LIMIT_S):
-                status = await self._wire.embeddings(b"{}")
+                response = await self._wire.embeddings(b"{}")
+                await response.aclose()
+        status = response.status_code
         return False if status in NO_SUCH_ROUTE else True if status in UNDERSTOOD else None
 
     def _learned(self, default: str, listing: Listing) -> dict[str, Any]:

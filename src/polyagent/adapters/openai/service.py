@@ -1,7 +1,6 @@
 """One model service: calls with retries, and what is known of it."""
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -12,10 +11,11 @@ import structlog
 from polyagent.adapters.openai.address import Address
 from polyagent.adapters.openai.breaker import Breaker
 from polyagent.adapters.openai.failures import (
-    Busy,
+    MAX_RETRY_AFTER_S,
     Full,
     Silent,
     failure_of,
+    pause_s,
     retry_after_s,
     said,
     wire_errors,
@@ -42,10 +42,6 @@ from polyagent.domain.health import Component
 from polyagent.domain.model import ModelDelta, ModelInfo, Prompt
 from polyagent.ports.clock import Clock
 from polyagent.settings import Ai
-
-FIRST_PAUSE_S = 0.25
-LAST_PAUSE_S = 8.0
-MAX_RETRY_AFTER_S = 10.0
 
 log = structlog.get_logger("polyagent.model_service")
 
@@ -90,12 +86,12 @@ class Service:
                     self._places.release()
             except ModelServiceUnavailable as error:
                 retries += 1
-                pause_s = _pause_s(retries, error)
+                wait_s = pause_s(retries, error)
                 hopeless = isinstance(error, Full) or (isinstance(error, Silent) and not is_last)
-                tired = retries > self._settings.retries or pause_s > MAX_RETRY_AFTER_S
-                if hopeless or tired or _now() + pause_s >= end_at:
+                tired = retries > self._settings.retries or wait_s > MAX_RETRY_AFTER_S
+                if hopeless or tired or _now() + wait_s >= end_at:
                     raise
-                await self._clock.sleep(pause_s)
+                await self._clock.sleep(wait_s)
             else:
                 return
 
@@ -233,14 +229,6 @@ class Service:
         if isinstance(failure, ToolsRefused) and is_about_tools_as_such(prompt):
             self._catalogue.learn(model, "takes_tools")
         return failure
-
-
-def _pause_s(retries: int, error: ModelServiceUnavailable) -> float:
-    """Return how long to wait: as long as the service says, else longer each time, with full jitter."""
-    if isinstance(error, Busy):
-        return error.retry_after_s
-    most = min(LAST_PAUSE_S, FIRST_PAUSE_S * 2 ** (retries - 1))
-    return random.uniform(0, most)  # noqa: S311  # jitter, no secret
 
 
 def _now() -> float:

@@ -25,6 +25,7 @@ class Wire:
         self._chat_url = address.url("/chat/completions")
         self._models_url = address.url("/models")
         self._embeddings_url = address.url("/embeddings")
+        self._rerank_url = address.url("/rerank")
         self._key = _key(settings)
         self._headers = _headers(address, self._key)
         self._json = httpx.Headers({**self._headers, "content-type": "application/json"})
@@ -37,12 +38,17 @@ class Wire:
             request.headers["traceparent"] = traceparent
         return await self._send(request)
 
-    async def embeddings(self, body: bytes) -> int:
-        """Return the status of the answer."""
+    async def embeddings(self, body: bytes) -> httpx.Response:
         request = httpx.Request("POST", self._embeddings_url, headers=self._json, content=body)
-        response = await self._send(request)
-        await response.aclose()
-        return response.status_code
+        return await self._send(request)
+
+    async def rerank(self, body: bytes) -> httpx.Response:
+        request = httpx.Request("POST", self._rerank_url, headers=self._json, content=body)
+        return await self._send(request)
+
+    async def answer_of(self, response: httpx.Response, max_bytes: int) -> bytes:
+        """Return the body of an answer, less what is over `max_bytes`, and close it."""
+        return await _read(response, max_bytes)
 
     async def models(self, max_bytes: int) -> tuple[int, bytes]:
         """Return the status and the body of the listing."""

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from polyagent.adapters.postgres.access.standing import PostgresStanding
 from polyagent.adapters.postgres.documents.indexes import PostgresIndexes
 from polyagent.adapters.postgres.documents.retrieval import PostgresRetrieval
+from polyagent.adapters.postgres.documents.vectors import PostgresVectors
 from polyagent.adapters.postgres.engine import open_engine
 from polyagent.adapters.postgres.liveness import LEASE_S, Liveness
 from polyagent.adapters.postgres.pool import Pool, open_pool
@@ -35,6 +36,7 @@ from polyagent.ports.store import Store
 from polyagent.ports.tasks import TaskJournal
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
+from polyagent.ports.vectors import Vectors
 from polyagent.settings import Auth, Database, Limits
 from polyagent.settings import Queue as QueueSettings
 
@@ -109,6 +111,10 @@ class PostgresProvider(Provider):
     @provide
     def retrieval(self, pool: Pool) -> Retrieval:
         return PostgresRetrieval(pool)
+
+    @provide
+    def vectors(self, pool: Pool) -> Vectors:
+        return PostgresVectors(pool)
 
     @provide
     def usage(self, pool: Pool) -> UsageBook:

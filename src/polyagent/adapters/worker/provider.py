@@ -2,6 +2,7 @@
 
 from dishka import Provider, Scope, provide
 
+from polyagent.adapters.worker.embedder import Embedder
 from polyagent.adapters.worker.executor import FAREWELL_S, LocalExecutor
 from polyagent.adapters.worker.housekeeper import Housekeeper
 from polyagent.adapters.worker.scheduler import Scheduler
@@ -19,6 +20,7 @@ from polyagent.ports.telemetry import Meter
 from polyagent.ports.upkeep import Upkeep
 from polyagent.settings import Limits, Server
 from polyagent.settings import Queue as QueueSettings
+from polyagent.usecases.embed_documents import EmbedDocuments
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.fire_schedules import FireSchedules
 from polyagent.usecases.sweep_blobs import SweepBlobs
@@ -76,6 +78,10 @@ class WorkerProvider(Provider):
     @provide
     def housekeeper(self, upkeep: Upkeep, sweep_blobs: SweepBlobs, clock: Clock) -> Housekeeper:
         return Housekeeper(upkeep, sweep_blobs, clock)
+
+    @provide
+    def embedder(self, embed: EmbedDocuments, clock: Clock) -> Embedder:
+        return Embedder(embed, clock)
 
     @provide
     def scheduler(self, fire: FireSchedules, clock: Clock) -> Scheduler:

@@ -19,6 +19,13 @@ NO_EMBEDDINGS = (
     "No embedding service is configured, so documents are found by their words: mode text."
 )
 
+EMBEDDINGS_AWAY = "The embedding service gave no answer, so documents are found by their words."
+NO_SPACE = "No document has been embedded yet, so documents are found by their words: mode text."
+PARTLY_EMBEDDED = (
+    "Some of the documents that were searched are not embedded yet: these are found by words only."
+)
+RERANKER_AWAY = "The reranking service gave no answer, so the order is the one before it."
+
 Query = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_QUERY_CHARACTERS)]
 DocumentIds = Annotated[tuple[UUID, ...], msgspec.Meta(max_length=1000)]
 
@@ -54,6 +61,16 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
         return self.chunk_id.hex[-8:]
 
 
+class Near(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found by a vector; `is_whole` unless some documents of the reach have no vectors yet.
+
+    The score is the cosine of the angle between the vectors.
+    """
+
+    items: Sequence[Passage]
+    is_whole: bool
+
+
 class SearchDocuments(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
@@ -69,7 +86,11 @@ class SearchDocuments(
 
 
 class FoundPassages(msgspec.Struct, frozen=True, kw_only=True):
-    """`mode` is the one that was used, `note` why it is not the one that was asked for."""
+    """`mode` is the one that was used, `note` what kept the search from being all that was asked for.
+
+    Scores are good for comparing within one answer: BM25 for `text`, the cosine for `vector`, the sum of
+    1 / (60 + rank) for `hybrid`, and what a reranking service says where one is configured.
+    """
 
     items: Sequence[Passage]
     mode: Mode

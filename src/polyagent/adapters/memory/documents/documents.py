@@ -159,7 +159,16 @@ class MemoryIndexes:
             version=row.document.version + 1,
             chunk_count=len(row.written),
         )
-        self._put(row, document=document, chunks=row.written, written=())
+        kept = {chunk.id for chunk in row.written}
+        vectors = {key: vector for key, vector in row.vectors.items() if key[1] in kept}
+        self._put(
+            row,
+            document=document,
+            chunks=row.written,
+            written=(),
+            in_use=build.version,
+            vectors=vectors,
+        )
 
     async def known(self, blobs: Sequence[str]) -> frozenset[str]:
         return frozenset(blobs) & {row.blob for row in self._state.documents.values()}

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from polyagent.adapters.memory.state import DocumentRow, State
 from polyagent.domain.documents.document import Chunk, Document
+from polyagent.domain.documents.embedding import Space, Vector, cosine
 from polyagent.domain.documents.ranking import score, weight
-from polyagent.domain.documents.retrieval import Passage, Reach
+from polyagent.domain.documents.retrieval import Near, Passage, Reach
 from polyagent.domain.documents.terms import terms_of
+from polyagent.domain.errors import SpaceGone
 
 
 class MemoryRetrieval:
@@ -26,6 +28,23 @@ class MemoryRetrieval:
         best = sorted(scores, key=lambda i: (-scores[i], i))[:top_k]
         return [_passage(*counted[i][:2], scores[i]) for i in best]
 
+    async def space(self) -> Space | None:
+        return next((row.space for row in self._state.spaces if row.in_use), None)
+
+    async def by_vector(self, reach: Reach, space: Space, vector: Vector, top_k: int) -> Near:
+        if all(row.space.id != space.id for row in self._state.spaces):
+            raise SpaceGone("Another model's vectors took the place of these.")
+        rows = [row for row in self._state.documents.values() if _is_within(row, reach)]
+        vectors = [(row, chunk, row.vectors.get((space.id, chunk.id))) for row, chunk in _all(rows)]
+        near = [
+            (cosine(vector, known), row.document, chunk)
+            for row, chunk, known in vectors
+            if known is not None and any(known)
+        ]
+        near.sort(key=lambda told: -told[0])
+        items = [_passage(document, chunk, score) for score, document, chunk in near[:top_k]]
+        return Near(items=items, is_whole=all(known is not None for *_, known in vectors))
+
     async def first(self, reach: Reach, top_k: int) -> Sequence[Passage]:
         rows = [row for row in self._state.documents.values() if _is_within(row, reach)]
         told = [(row.document, chunk) for row in rows for chunk in row.chunks[:top_k]]
@@ -35,6 +54,10 @@ class MemoryRetrieval:
     async def known(self, reach: Reach) -> frozenset[UUID]:
         rows = self._state.documents.values()
         return frozenset(row.document.id for row in rows if _is_within(row, reach))
+
+
+def _all(rows: Sequence[DocumentRow]) -> Iterator[tuple[DocumentRow, Chunk]]:
+    return ((row, chunk) for row in rows for chunk in row.chunks)
 
 
 def _is_within(row: DocumentRow, reach: Reach) -> bool:

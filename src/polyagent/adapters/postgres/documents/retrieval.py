@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from polyagent.adapters.postgres.documents.nearest import Nearest
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
+from polyagent.domain.documents.embedding import Space, Vector
 from polyagent.domain.documents.ranking import COMMON, K1, LEAST_COMMON, MOST_TERMS, RAREST, B
-from polyagent.domain.documents.retrieval import Passage, Reach
+from polyagent.domain.documents.retrieval import Near, Passage, Reach
 
 _SHELVES = "(SELECT ids FROM shelf)::integer[]"
 
@@ -95,6 +97,13 @@ ORDER BY c.n, d.id LIMIT $5
 class PostgresRetrieval:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._nearest = Nearest(pool)
+
+    async def space(self) -> Space | None:
+        return await self._nearest.space()
+
+    async def by_vector(self, reach: Reach, space: Space, vector: Vector, top_k: int) -> Near:
+        return await self._nearest.find(reach, space, vector, top_k)
 
     async def by_terms(self, reach: Reach, terms: Sequence[str], top_k: int) -> Sequence[Passage]:
         if not terms:

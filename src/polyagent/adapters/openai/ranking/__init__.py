@@ -1,0 +1,1 @@
+"""What finds documents by their meaning: embeddings, and reranking."""
