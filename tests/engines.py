@@ -225,7 +225,9 @@ def cluster(engines_root: Path) -> Iterator[Cluster]:
     try:
         cluster.start()
         cluster.sql(f"CREATE ROLE {ROLE} LOGIN")
-        _migrate(cluster.create(TEMPLATE))
+        migrated = cluster.create(TEMPLATE)
+        cluster.sql_in(TEMPLATE, "CREATE EXTENSION vector")  # as the embedded one has it
+        _migrate(migrated)
         yield cluster
     finally:
         cluster.stop()

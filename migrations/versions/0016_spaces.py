@@ -18,18 +18,12 @@ UP = (
     """
     CREATE TABLE spaces (
       id integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-      model text NOT NULL,
-      asked_width integer,
-      query_prefix text NOT NULL,
-      passage_prefix text NOT NULL,
+      recipe jsonb NOT NULL,
       width integer NOT NULL,
       wanted boolean NOT NULL DEFAULT false,
       in_use boolean NOT NULL DEFAULT false)
     """,
-    """
-    CREATE UNIQUE INDEX spaces_recipe
-      ON spaces (model, asked_width, query_prefix, passage_prefix, width) NULLS NOT DISTINCT
-    """,
+    "CREATE UNIQUE INDEX spaces_recipe ON spaces (recipe, width)",
     """
     CREATE TABLE embedded (
       space_id integer NOT NULL REFERENCES spaces (id) ON DELETE CASCADE,

@@ -215,6 +215,8 @@ class EmbeddingService(Section, frozen=True):
     width: Annotated[int, Meta(ge=1, le=MAX_WIDTH)] | None = None
     query_prefix: str = ""
     passage_prefix: str = ""
+    query_type: str | None = None
+    passage_type: str | None = None
     batch: Annotated[int, Meta(ge=1, le=2048)] = 32
     concurrency: Annotated[int, Meta(ge=1, le=64)] = 2
     timeout_s: Seconds = 60
@@ -234,8 +236,8 @@ class RerankService(Section, frozen=True):
 Embedded = Annotated[
     EmbeddingService | None,
     Meta(
-        description="null or {model, url, key, width, query_prefix, passage_prefix, batch, concurrency, "
-        "timeout_s, query_timeout_s}, of which only model is required"
+        description="null or {model, url, key, width, query_prefix, passage_prefix, query_type, "
+        "passage_type, batch, concurrency, timeout_s, query_timeout_s}, of which only model is required"
     ),
 ]
 Reranked = Annotated[

@@ -23,6 +23,7 @@ from polyagent.adapters.memory.provider import (
     MemoryEventsProvider,
     MemoryProvider,
 )
+from polyagent.adapters.openai.ranking.provider import RankingProvider
 from polyagent.adapters.system.provider import SystemProvider
 from polyagent.adapters.telemetry.provider import TelemetryProvider
 from polyagent.adapters.vault.provider import VaultProvider
@@ -123,6 +124,7 @@ class House:
             FunctionsProvider(),
             KindsProvider(),
             ExtractionProvider(),
+            RankingProvider(),
             WorkerProvider(),
             UseCaseProvider(),
             HouseProvider(self.models, self.postgres),

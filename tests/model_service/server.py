@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from tests.model_service.meanings import Meanings
 from tests.model_service.reply import Reply
 from tests.model_service.scripts import Ask, Stage, play
 from tests.model_service.strict import complaints
@@ -55,7 +56,8 @@ class ModelService:
     `strict` refuses conversations as strict providers do; `refuses` names fields that it takes with a
     400; `models` is what it lists (names, or whole objects), None for no list at all; `listing` is its
     whole answer instead, with the status `lists_with`; `embeds_with` is the status that a request for
-    embeddings gets; with `tls` it has the certificate `CERTIFICATE`, which nobody trusts by himself.
+    embeddings gets; with `tls` it has the certificate `CERTIFICATE`, which nobody trusts by himself. With `meanings` it makes embeddings
+    and ranks texts.
     """
 
     def __init__(
@@ -71,7 +73,9 @@ class ModelService:
         port: int = 0,
         socket: Path | None = None,
         tls: bool = False,
+        meanings: Meanings | None = None,
     ) -> None:
+        self.meanings = meanings
         self.calls: Counter[str] = Counter()
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -182,6 +186,14 @@ class ModelService:
         elif route == "POST /v1/chat/completions":
             self.headers.append(headers)
             await self._chat(body, reply)
+        else:
+            await self._mean(route, body, reply)
+
+    async def _mean(self, route: str, body: dict[str, Any], reply: Reply) -> None:
+        if route == "POST /v1/embeddings" and self.meanings is not None and body:
+            await self.meanings.embed(body, reply)
+        elif route == "POST /v1/rerank" and self.meanings is not None:
+            await self.meanings.rank(body, reply)
         elif route == "POST /v1/embeddings":
             self.embeddings += 1
             await reply.json(self._embeds_with, {"detail": "model and input are missing"})

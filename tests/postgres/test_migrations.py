@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from polyagent.adapters.postgres import migrate
 from polyagent.adapters.postgres.access.tables import AuditRow
 from polyagent.adapters.postgres.documents.posting_tables import PostingRow
+from polyagent.adapters.postgres.documents.space_tables import SpaceRow
 from polyagent.adapters.postgres.pool import connect_args
 from polyagent.adapters.postgres.runs.usage_table import UsageRow
 from polyagent.adapters.postgres.tasks.schedule_table import ScheduleRow
@@ -28,6 +29,7 @@ TABLES = (
     TaskRow,
     ScheduleRow,
     PostingRow,
+    SpaceRow,
 )  # their files know all of them together
 
 

@@ -26,18 +26,23 @@ def cosine(one: Vector, other: Vector) -> float:
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """How texts become vectors; those of two recipes say nothing of each other.
 
-    `width` is what the model is asked for, None: its own. Some models want to be told by a prefix
-    whether a text is a query or a passage.
+    `width` is what the model is asked for, None: its own. Some models want to be told whether a text is a
+    query or a passage: by a prefix, or in a field `input_type` of the request.
     """
 
     model: str
     width: int | None = None
     query_prefix: str = ""
     passage_prefix: str = ""
+    query_type: str | None = None
+    passage_type: str | None = None
 
     def prefixed(self, texts: Sequence[str], side: Side) -> Sequence[str]:
         prefix = self.query_prefix if side == "query" else self.passage_prefix
         return [prefix + text for text in texts]
+
+    def input_type(self, side: Side) -> str | None:
+        return self.query_type if side == "query" else self.passage_type
 
 
 class Space(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,10 +6,11 @@ https://platform.openai.com/docs/api-reference/embeddings/create
 import asyncio
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
-from polyagent.adapters.openai.failures import InputRefused
+from polyagent.adapters.openai.failures import InputRefused, wire_errors
 from polyagent.adapters.openai.ranking.asking import Asking, senseless
 from polyagent.domain.context import estimate_tokens
 from polyagent.domain.documents.embedding import Recipe, Side, Vector
@@ -20,6 +21,9 @@ BATCH_TOKENS = 16_000
 RETRIES = 2
 SHORTEST = 64
 """A text of so many characters that is refused is not refused for its length."""
+
+PROOF = "a"
+"""What a service takes that takes anything."""
 
 MISSING = "No embedding service is configured: set documents.embeddings."
 
@@ -33,6 +37,22 @@ class _Answer(msgspec.Struct):
     data: list[_Item]
 
 
+class _Way(msgspec.Struct, frozen=True):
+    recipe: Recipe
+    side: Side
+    timeout_s: float
+    retries: int
+
+    def body(self, texts: Sequence[str]) -> dict[str, Any]:
+        told = {"dimensions": self.recipe.width, "input_type": self.recipe.input_type(self.side)}
+        return {
+            "model": self.recipe.model,
+            "input": texts,
+            "encoding_format": "float",
+            **{name: value for name, value in told.items() if value is not None},
+        }
+
+
 class OpenAIEmbeddings:
     """Passages wait for one of the places of `concurrency`; queries never do."""
 
@@ -42,68 +62,73 @@ class OpenAIEmbeddings:
         self._places = asyncio.Semaphore(settings.concurrency)
 
     def wanted(self) -> Recipe | None:
-        settings = self._settings
-        return Recipe(
-            model=settings.model,
-            width=settings.width,
-            query_prefix=settings.query_prefix,
-            passage_prefix=settings.passage_prefix,
-        )
+        return msgspec.convert(self._settings, Recipe, from_attributes=True)
 
     async def embed(self, recipe: Recipe, texts: Sequence[str], side: Side) -> Sequence[Vector]:
         told = recipe.prefixed(texts, side)
-        if side == "query":
-            timeout_s = self._settings.query_timeout_s
-            return _one_width(await self._ask(recipe, told, timeout_s=timeout_s, retries=0))
+        vectors = await (self._quickly if side == "query" else self._all)(recipe, told)
+        widths = {len(vector) for vector in vectors}
+        if recipe.width is not None and widths - {recipe.width}:
+            raise ModelServiceRefused(
+                "The embedding service gives vectors of its own width: leave"
+                " documents.embeddings.width out."
+            )
+        if len(widths) > 1:
+            raise senseless()
+        return vectors
+
+    async def _quickly(self, recipe: Recipe, texts: Sequence[str]) -> Sequence[Vector]:
+        limit_s = self._settings.query_timeout_s
+        way = _Way(recipe, "query", limit_s, 0)
+        with wire_errors():
+            async with asyncio.timeout(limit_s):
+                return await self._patient(way, texts)
+
+    async def _all(self, recipe: Recipe, texts: Sequence[str]) -> Sequence[Vector]:
+        way = _Way(recipe, "passage", self._settings.timeout_s, RETRIES)
         try:
             async with asyncio.TaskGroup() as group:
                 batches = [
-                    group.create_task(self._placed(recipe, batch))
-                    for batch in _batches(told, self._settings.batch)
+                    group.create_task(self._placed(way, batch))
+                    for batch in _batches(texts, self._settings.batch)
                 ]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
-        return _one_width([vector for batch in batches for vector in batch.result()])
+        return [vector for batch in batches for vector in batch.result()]
 
-    async def _placed(self, recipe: Recipe, texts: Sequence[str]) -> Sequence[Vector]:
+    async def _placed(self, way: _Way, texts: Sequence[str]) -> Sequence[Vector]:
         async with self._places:
-            return await self._patient(recipe, texts)
+            return await self._patient(way, texts)
 
-    async def _patient(self, recipe: Recipe, texts: Sequence[str]) -> Sequence[Vector]:
+    async def _patient(self, way: _Way, texts: Sequence[str]) -> Sequence[Vector]:
         """Find out which of the texts is refused, and cut it until it is taken."""
         try:
-            timeout_s = self._settings.timeout_s
-            return await self._ask(recipe, texts, timeout_s=timeout_s, retries=RETRIES)
+            return await self._ask(way, texts)
         except (InputRefused, ContextExceeded) as error:
-            if len(texts) > 1:
-                half = len(texts) // 2
-                first = await self._patient(recipe, texts[:half])
-                return [*first, *await self._patient(recipe, texts[half:])]
-            return [await self._cut(recipe, texts[0], error)]
+            if len(texts) == 1:
+                return [await self._cut(way, texts[0], error)]
+            half = len(texts) // 2
+            first = await self._patient(way, texts[:half])
+            return [*first, *await self._patient(way, texts[half:])]
 
-    async def _cut(self, recipe: Recipe, text: str, error: ModelServiceRefused) -> Vector:
+    async def _cut(self, way: _Way, text: str, error: ModelServiceRefused) -> Vector:
         if len(text) > SHORTEST:
-            (vector,) = await self._patient(recipe, [text[: len(text) // 2]])
+            (vector,) = await self._patient(way, [text[: len(text) // 2]])
             return vector
-        if text == recipe.passage_prefix + "a":
-            raise error  # it refuses everything
-        (proof,) = await self._patient(recipe, [recipe.passage_prefix + "a"])
-        return [0.0] * len(proof)
+        if text == PROOF:
+            raise error  # it takes nothing at all
+        (vector,) = await self._patient(way, [PROOF])
+        return [0.0] * len(vector)
 
-    async def _ask(
-        self, recipe: Recipe, texts: Sequence[str], *, timeout_s: float, retries: int
-    ) -> Sequence[Vector]:
-        body = {"model": recipe.model, "input": texts, "encoding_format": "float"}
-        asked = {} if recipe.width is None else {"dimensions": recipe.width}
-        post = self._asking.wire.embeddings
+    async def _ask(self, way: _Way, texts: Sequence[str]) -> Sequence[Vector]:
         answer = await self._asking.ask(
-            post, body | asked, _Answer, timeout_s=timeout_s, retries=retries
+            self._asking.wire.embeddings,
+            way.body(texts),
+            _Answer,
+            timeout_s=way.timeout_s,
+            retries=way.retries,
         )
-        vectors = [_unit(item.embedding) for item in _in_order(answer.data, len(texts))]
-        if recipe.width is not None and any(len(vector) != recipe.width for vector in vectors):
-            detail = f"The embedding service gives {len(vectors[0])} numbers, not {recipe.width}."
-            raise ModelServiceRefused(f"{detail} Leave documents.embeddings.width out.")
-        return vectors
+        return [_unit(item.embedding) for item in _in_order(answer.data, len(texts))]
 
 
 class NoEmbeddings:
@@ -145,9 +170,3 @@ def _unit(numbers: Vector) -> Vector:
     if not numbers or not math.isfinite(length):
         raise senseless()
     return [number / length for number in numbers] if length else numbers
-
-
-def _one_width(vectors: Sequence[Vector]) -> Sequence[Vector]:
-    if len({len(vector) for vector in vectors}) > 1:
-        raise senseless()
-    return vectors

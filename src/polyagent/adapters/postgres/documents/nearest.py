@@ -1,6 +1,7 @@
 """Searching chunks by their vectors, in PostgreSQL: exactly, or by the index where there are many."""
 
 import asyncpg
+import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from polyagent.adapters.postgres.documents.spaces import ADVICE, quoted, table
@@ -66,10 +67,11 @@ ORDER BY best.distance, best.index_no, best.n
 
 
 class Nearest:
-    """Keeps where pgvector is, once it is known."""
+    """Compares up to `exact` chunks one by one; keeps where pgvector is, once it is known."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, exact: int = EXACT) -> None:
         self._pool = pool
+        self._exactly = exact
         self._home = ""
 
     async def space(self) -> Space | None:
@@ -102,7 +104,10 @@ class Nearest:
         if reach.document_ids is not None:
             only, where = IN_NAMED, [row["in_use"]]
         asked = (reach.workspace_id, reach.user_id, written(vector), top_k, *where)
-        if row["chunks"] <= EXACT or row["chunks"] * MAX_SCAN < (row["total"] or 0) * EF_SEARCH:
+        if (
+            row["chunks"] <= self._exactly
+            or row["chunks"] * MAX_SCAN < (row["total"] or 0) * EF_SEARCH
+        ):
             rows = await connection.fetch(self._exact(space, only), *asked)
         else:
             async with connection.transaction():
@@ -147,10 +152,5 @@ async def _reached(connection: PoolConnectionProxy, reach: Reach, space: Space) 
 
 
 def _space(row: asyncpg.Record) -> Space:
-    recipe = Recipe(
-        model=row["model"],
-        width=row["asked_width"],
-        query_prefix=row["query_prefix"],
-        passage_prefix=row["passage_prefix"],
-    )
+    recipe = msgspec.json.decode(row["recipe"], type=Recipe)
     return Space(id=row["id"], recipe=recipe, width=row["width"])

@@ -4,7 +4,7 @@ from advanced_alchemy.base import DefaultBase
 from sqlalchemy import ForeignKey, Identity, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from polyagent.adapters.postgres.tables import Instant, Off, Words
+from polyagent.adapters.postgres.tables import Instant, Json, Off
 
 
 class SpaceRow(DefaultBase):
@@ -13,22 +13,12 @@ class SpaceRow(DefaultBase):
     __tablename__ = "spaces"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    model: Mapped[Words]
-    asked_width: Mapped[int | None]
-    query_prefix: Mapped[Words]
-    passage_prefix: Mapped[Words]
+    recipe: Mapped[Json]
     width: Mapped[int]
     wanted: Mapped[Off]
     in_use: Mapped[Off]
 
-    __table_args__ = (
-        Index(
-            "spaces_recipe",
-            *("model", "asked_width", "query_prefix", "passage_prefix", "width"),
-            unique=True,
-            postgresql_nulls_not_distinct=True,
-        ),
-    )
+    __table_args__ = (Index("spaces_recipe", "recipe", "width", unique=True),)
 
 
 class EmbeddedRow(DefaultBase):

@@ -23,12 +23,10 @@ FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extnam
 """
 MAKE_EXTENSION = "CREATE EXTENSION IF NOT EXISTS vector"
 
-# 1 model, 2 asked width, 3 query prefix, 4 passage prefix, 5 width
+# 1 recipe, 2 width
 ADD = """
-INSERT INTO spaces (model, asked_width, query_prefix, passage_prefix, width)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (model, asked_width, query_prefix, passage_prefix, width)
-DO UPDATE SET model = excluded.model
+INSERT INTO spaces (recipe, width) VALUES ($1::jsonb, $2)
+ON CONFLICT (recipe, width) DO UPDATE SET width = excluded.width
 RETURNING id
 """
 
@@ -66,8 +64,7 @@ async def open_space(pool: Pool, recipe: Recipe, width: int) -> Space:
     """Make what a space needs, and make it the wanted one. Raises `VectorsImpossible`."""
     async with _changing(pool) as connection:
         home = await _home(connection)
-        asked = (recipe.model, recipe.width, recipe.query_prefix, recipe.passage_prefix, width)
-        space_id: int = await connection.fetchval(ADD, *asked)
+        space_id: int = await connection.fetchval(ADD, recipe, width)
         for statement in _table_of(space_id, width, quoted(home)):
             await connection.execute(statement)
         await connection.execute(WANT, space_id)
