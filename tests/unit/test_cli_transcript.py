@@ -31,6 +31,9 @@ class Page:
         if self.answer and not self.answer.endswith("\n"):
             self.answer += "\n"
 
+    def add(self, line: str) -> None:
+        self.answer += f"{line}\n"
+
     def note(self, text: str) -> None:
         self.notes.append(text)
 
