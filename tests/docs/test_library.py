@@ -11,10 +11,12 @@ import pytest
 from polyagent import app
 from polyagent.app.providers import UseCaseProvider
 from polyagent.usecases.deliver_webhook import DeliverWebhook
+from polyagent.usecases.embed_documents import EmbedDocuments
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.fire_schedules import FireSchedules
 from polyagent.usecases.ingest import IngestDocument
 from polyagent.usecases.oversight import Oversight
+from polyagent.usecases.passage_search import PassageSearch
 from polyagent.usecases.sweep_blobs import SweepBlobs
 from polyagent.usecases.trust import Trust
 from polyagent.usecases.verify_password import PasswordCheck
@@ -26,8 +28,8 @@ FILES = {found[1]: block for block in BLOCKS if (found := re.match(r"# (\w+\.py)
 PROGRAMS = [block for block in BLOCKS if block not in FILES.values()]
 
 PARTS = {
-    *(DeliverWebhook, ExecuteRun, FireSchedules, IngestDocument, Oversight, PasswordCheck),
-    *(SweepBlobs, Trust, WelcomeStranger),
+    *(DeliverWebhook, EmbedDocuments, ExecuteRun, FireSchedules, IngestDocument, Oversight),
+    *(PassageSearch, PasswordCheck, SweepBlobs, Trust, WelcomeStranger),
 }
 """What use cases are made of, and what executes runs and does tasks."""
 SAID = [

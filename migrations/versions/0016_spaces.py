@@ -3,14 +3,14 @@
 The vectors themselves are in a table per space, made when it is first needed: pgvector may be missing, and
 the width of its columns is the model's.
 
-Revision ID: 0017
-Revises: 0016
+Revision ID: 0016
+Revises: 0015
 """
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
