@@ -126,3 +126,12 @@ async def test_a_page_of_large_tasks_is_cut_and_the_next_goes_on(desk: Hooks) ->
     ]
     assert [task.id for task in last.items] == [small.id]
     assert max(len(page.items) for page in pages) <= 5
+
+
+async def test_what_the_queue_names_twice_is_begun_once(desk: Hooks) -> None:
+    ann = await desk.tenant.joins("ann")
+    task = await waits(desk, ann)
+
+    works, _ = await desk.journal.claim(desk.worker_id, [task.id, task.id], ["note"])
+
+    assert [(work.id, work.attempt) for work in works] == [(task.id, 1)]

@@ -19,6 +19,8 @@ class TaskJournal(Protocol):
     ) -> tuple[Sequence[TaskWork], Sequence[Entry]]:
         """Begin attempts at those of the tasks that are due and of these kinds, and return them in order.
 
+        The queue may name one twice: it is begun once.
+
         Those over a cap are parked until another ends. Beside them the places of those that are due but
         of other kinds: they are to wait for another process. The rest is gone: somebody was faster.
         """

@@ -32,7 +32,7 @@ class MemoryTaskJournal:
     async def claim(
         self, worker_id: UUID, ids: Sequence[UUID], kinds: Sequence[str]
     ) -> tuple[Sequence[TaskWork], Sequence[Entry]]:
-        rows = [self._state.tasks[id_] for id_ in ids if id_ in self._state.tasks]
+        rows = [self._state.tasks[id_] for id_ in dict.fromkeys(ids) if id_ in self._state.tasks]
         due = [row for row in rows if self._is_due(row)]
         mine = [row for row in due if row.asked.kind in kinds]
         works = []

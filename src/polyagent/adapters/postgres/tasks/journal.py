@@ -37,6 +37,7 @@ class PostgresTaskJournal:
     async def claim(
         self, worker_id: UUID, ids: Sequence[UUID], kinds: Sequence[str]
     ) -> tuple[Sequence[TaskWork], Sequence[Entry]]:
+        ids = [*dict.fromkeys(ids)]
         with translated():
             if self._caps:
                 works = await self._claim_capped(worker_id, ids, kinds)
