@@ -2,15 +2,22 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from polyagent.adapters.blobs.provider import BlobsProvider
+from polyagent.domain.ids import new_id
+from polyagent.ports.blobs import Blobs
 from polyagent.settings import Documents
+from polyagent.usecases.sweep_blobs import SweepBlobs
 from tests.api.house import SETTINGS, House, in_one_task
 from tests.api.test_documents import DOCUMENTS, STORY, at_work, blobs_of, settled, uploads
+
+OLD = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 class Cellar:
@@ -91,3 +98,25 @@ async def test_what_the_storage_has_lost_says_so(cellar: Cellar) -> None:
 
     answer.as_problem(422, "blob_gone")
     assert (failed["status"], failed["error"]["code"]) == ("failed", "blob_gone")
+
+
+async def test_what_belongs_to_no_document_is_swept_after_a_day(cellar: Cellar) -> None:
+    ann, container = cellar.house.ann, cellar.house.container
+    document = (await uploads(ann, file=("fox.md", STORY))).json
+    (kept,) = await blobs_of(cellar.house)
+    blobs = await container.get(Blobs)
+    old = str(UUID(int=(int(OLD.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62)))
+    for name in (old, str(new_id()), "notes.txt"):
+        await blobs.put(name, _lines(b"left over"))
+
+    swept = await (await container.get(SweepBlobs))()
+
+    assert swept == 1
+    assert old not in await blobs_of(cellar.house)
+    assert {kept, "notes.txt"} < set(await blobs_of(cellar.house))
+    assert (await ann.get(f"{DOCUMENTS}/{document['id']}/content")).body == STORY
+
+
+async def _lines(*lines: bytes) -> AsyncIterator[bytes]:
+    for line in lines:
+        yield line
