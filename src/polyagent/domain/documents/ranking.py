@@ -15,6 +15,8 @@ LEAST_COMMON = 1000
 """A term of at most so many chunks is never left out: it costs nothing."""
 RAREST = 2
 MOST_TERMS = 32
+MOST_POSTINGS = 30_000
+"""Terms are taken from the rarest on while chunks have them so often together: what a search costs at most."""
 
 
 def weight(chunks: int, having: int) -> float:

@@ -7,7 +7,15 @@ from polyagent.adapters.postgres.documents.nearest import Nearest
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
 from polyagent.domain.documents.embedding import Space, Vector
-from polyagent.domain.documents.ranking import COMMON, K1, LEAST_COMMON, MOST_TERMS, RAREST, B
+from polyagent.domain.documents.ranking import (
+    COMMON,
+    K1,
+    LEAST_COMMON,
+    MOST_POSTINGS,
+    MOST_TERMS,
+    RAREST,
+    B,
+)
 from polyagent.domain.documents.retrieval import Near, Passage, Reach
 
 _SHELVES = "(SELECT ids FROM shelf)::integer[]"
@@ -52,12 +60,14 @@ WITH shelf AS MATERIALIZED (
     FROM unnest($4::text[]) AS t(term)
 ), kept AS MATERIALIZED (
     SELECT term, ln(1 + greatest(total.chunks - n + 0.5, 0) / (n + 0.5)) AS idf
-    FROM (SELECT *, row_number() OVER (ORDER BY n, term) AS rank FROM counted WHERE n > 0) AS ranked,
-        total
-    WHERE rank <= {RAREST} OR (rank <= {MOST_TERMS} AND n <= common)
+    FROM total, (
+        SELECT *, row_number() OVER rarest AS rank, sum(n) OVER rarest AS postings
+        FROM counted WHERE n > 0 WINDOW rarest AS (ORDER BY n, term)
+    ) AS ranked
+    WHERE rank <= {RAREST} OR (rank <= {MOST_TERMS} AND n <= common AND postings <= {MOST_POSTINGS})
 ), best AS (
     SELECT p.index_no, p.n, sum(
-        t.idf * p.tf * {K1 + 1} / (p.tf + {K1} * ({1 - B} + {B} * p.length / total.mean_length))
+        t.idf * p.tf * {K1 + 1} / (p.tf + {K1 * (1 - B)} + {K1 * B}::float * p.length / total.mean_length)
     ) AS score
     FROM total, kept t, LATERAL (SELECT p.* FROM {postings}) p
     GROUP BY p.index_no, p.n
