@@ -73,8 +73,19 @@ def test_an_example_goes_on_after_the_death_of_the_gateway(
     assert (heard + rest).rpartition("void]")[2].split() == ["holding", "released"]
 
 
+def test_what_an_answer_cites_is_printed(up: Up, token: str) -> None:
+    with started(up, token, *python("ask_documents.py"), "cite six") as example:
+        out, err = example.communicate(timeout=LIMIT_S)
+    with started(up, token, *python("ask_documents.py"), "cite seven") as example:
+        wrong, _ = example.communicate(timeout=LIMIT_S)
+
+    assert (example.returncode, err) == (0, "")
+    assert out.splitlines()[1:] == ['[1] lease.md: "six" (verified)']
+    assert wrong.splitlines()[1:] == ['[1] lease.md: "seven" (NOT VERIFIED)']
+
+
 def test_a_wrong_token_is_told(up: Up) -> None:
-    for name in ("one_answer.py", "stream.py", "socket_chat.py", "openai_client.py"):
+    for name in sorted(path.name for path in EXAMPLES.glob("python/*.py")):
         with started(up, "wrong", *python(name)) as example:
             _, err = example.communicate(timeout=LIMIT_S)
 

@@ -5,6 +5,7 @@ What is no script is echoed; after tool results without a further line the answe
 
 import asyncio
 import json
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,9 +15,17 @@ from tests.model_service.reply import Reply
 
 FLOOD = b"x" * 65_536
 
+_PASSAGE = re.compile(r'<passage id="(\w+)"[^\n]*>\n(.*?)\n</passage>', re.DOTALL)
+_PASSAGES = re.compile(
+    r"\A\[(?:Passages from|The server looked).*?(?:checks it|they say)\.\]\n\n", re.DOTALL
+)
+
 
 class Ask:
-    """One request: `key` is its last user message, `step` how often the model spoke since."""
+    """One request: `key` is its last user message, `step` how often the model spoke since.
+
+    `passages` are what documents say of it, each with the id to cite it by.
+    """
 
     def __init__(self, body: dict[str, Any], plays: Mapping[str, str] | None = None) -> None:
         self.body = body
@@ -24,7 +33,9 @@ class Ask:
         messages: list[dict[str, Any]] = body.get("messages") or []
         last = max((n for n, m in enumerate(messages) if m.get("role") == "user"), default=-1)
         since = messages[last + 1 :]
-        self.key = _text(messages[last].get("content")) if last >= 0 else ""
+        said = _text(messages[last].get("content")) if last >= 0 else ""
+        self.passages: list[tuple[str, str]] = _PASSAGE.findall(said)
+        self.key = _PASSAGES.sub("", said)
         self.step: int = sum(message.get("role") == "assistant" for message in since)
         self.results = [_text(m.get("content")) for m in since if m.get("role") == "tool"]
 
@@ -64,6 +75,13 @@ async def say(reply: Reply, rest: str, ask: Ask, stage: Stage) -> None:
     for word in rest.split(" "):
         await reply.delta(content=f"{word} ")
     await reply.finish()
+
+
+async def cite(reply: Reply, rest: str, ask: Ask, stage: Stage) -> None:
+    """`cite <words>`: from the first passage that has them, else from the first that there is."""
+    labels = [label for label, text in ask.passages if rest in text]
+    labels += [label for label, _ in ask.passages]
+    await say(reply, f'It says [[{[*labels, "00000000"][0]}: "{rest}"]]', ask, stage)
 
 
 async def slow(reply: Reply, rest: str, ask: Ask, stage: Stage) -> None:
@@ -235,7 +253,7 @@ SCRIPTS: dict[str, Script] = {
     **{
         script.__name__: script
         for script in (
-            say, slow, long, think, calls, toolloop, fail, refuse, html, reset, garbage, badutf8,
+            say, cite, slow, long, think, calls, toolloop, fail, refuse, html, reset, garbage, badutf8,
             nousage, nodone, half, hang, hold, drip, endless, comments, flood, gzipbomb, empty, stub,
         )
     },
