@@ -7,7 +7,7 @@ import pytest
 
 from polyagent.app.checkup import examine
 from polyagent.domain.finding import Finding
-from polyagent.settings import Ai, Auth, Database, Redis, Server, Settings
+from polyagent.settings import Ai, Auth, Database, Documents, Redis, Server, Settings
 from tests.model_service import ModelService
 
 HIDDEN = "hidden"
@@ -42,6 +42,41 @@ async def test_engines_from_elsewhere_and_a_model_service_are_well(settings: Set
     told = [finding.text for finding in findings if finding.subject == "model_service"]
     assert "default model one" in told[0]
     assert [text.split(" at ")[0] for text in told[1:]] == ["one", "two"]
+
+
+async def test_documents_can_be_kept_and_read(settings: Settings) -> None:
+    kept, read = [found for found in await looked(settings) if found.subject == "documents"]
+
+    assert (kept.level, kept.text) == ("ok", "the storage file: keeps what it is given")
+    assert read.level == "ok"
+    assert read.text.startswith("files are read by a child process: pdf, docx")
+    assert not [*(Path(str(settings.data_dir)) / "documents").iterdir()]
+
+
+async def test_a_storage_that_takes_nothing_is_a_problem(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "documents").write_text("in the way")
+
+    assert problems(await looked(settings))["documents"] == (
+        "the storage file: takes nothing: FileExistsError"
+    )
+
+
+async def test_a_storage_elsewhere_that_is_away_is_a_problem(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", HIDDEN)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", HIDDEN)
+    away = msgspec.structs.replace(settings, documents=Documents(storage="s3://bucket"))
+
+    findings = await looked(away)
+
+    assert "documents" in problems(findings)
+    assert HIDDEN not in str(findings)
 
 
 async def test_each_thing_that_is_away_is_told_and_hides_no_other(settings: Settings) -> None:

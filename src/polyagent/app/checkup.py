@@ -5,6 +5,9 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 
+from polyagent.adapters.blobs.blobs import DIRECTORY
+from polyagent.adapters.blobs.checkup import checkup as storage
+from polyagent.adapters.extraction.checkup import checkup as extraction
 from polyagent.adapters.postgres.checkup.checkup import checkup as postgres
 from polyagent.adapters.redis.checkup import checkup as redis
 from polyagent.adapters.system.clock import SystemClock
@@ -88,6 +91,10 @@ def _outside(
         yield "postgres", found
     if settings.redis.url:
         yield "redis", redis(settings.redis, clock)
+    if settings.database.url:
+        yield "documents", storage(settings.documents, data_dir(settings) / DIRECTORY)
+        if sys.platform != "win32":
+            yield "documents", extraction(settings.documents, clock)
     if not settings.ai.each() and up is not None:
         yield "model_service", _model_service_of(up, settings)
     elif settings.ai.each() or (settings.database.url and settings.redis.url):

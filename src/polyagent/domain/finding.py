@@ -13,6 +13,7 @@ Subject = Literal[
     "engines",
     "postgres",
     "redis",
+    "documents",
     "model_service",
 ]
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)

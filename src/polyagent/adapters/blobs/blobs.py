@@ -13,6 +13,8 @@ from polyagent.domain.errors import BlobGone, StorageUnavailable
 BUFFER_BYTES = 5 * 1024 * 1024  # the least that S3 takes as a part
 READ_BYTES = 256 * 1024
 BATCH = 1000
+DIRECTORY = "documents"
+"""Where `file:` is, in the data directory."""
 
 
 class ObjectBlobs:

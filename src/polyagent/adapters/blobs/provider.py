@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dishka import Provider, Scope, provide
 
-from polyagent.adapters.blobs.blobs import ObjectBlobs, store_of
+from polyagent.adapters.blobs.blobs import DIRECTORY, ObjectBlobs, store_of
 from polyagent.ports.blobs import Blobs
 from polyagent.settings import Documents
 
@@ -14,7 +14,7 @@ class BlobsProvider(Provider):
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__()
-        self._directory = data_dir / "documents"
+        self._directory = data_dir / DIRECTORY
 
     @provide
     def blobs(self, settings: Documents) -> Blobs:
