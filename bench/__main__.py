@@ -21,6 +21,7 @@ from bench.parts import (
     profile,
     relevance,
     tasks,
+    vectors,
 )
 from bench.stage import Stage, stage
 from bench.table import say
@@ -34,6 +35,8 @@ PARTS: dict[str, Callable[[Stage], None]] = {
     "documents": documents.run,
     "half-a-million": documents.run_many,
     "relevance": relevance.run,
+    "vectors": vectors.run,
+    "many-vectors": vectors.run_many,
     "capacity": capacity.run,
     "beats": beats.run,
     "edge": edge.run,
@@ -41,7 +44,7 @@ PARTS: dict[str, Callable[[Stage], None]] = {
     "tasks": tasks.run,
     "profile": profile.run,
 }
-ASKED_FOR_ONLY = {"profile", "half-a-million"}
+ASKED_FOR_ONLY = {"profile", "half-a-million", "many-vectors"}
 
 HELP = f"{', '.join(PARTS)}; else all but {', '.join(sorted(ASKED_FOR_ONLY))}"
 

@@ -136,7 +136,8 @@ class Nearest:
         """  # noqa: S608  # pieces of our own, values are bound
 
     def _distance(self, space: Space) -> str:
-        vector = f"$3::text::{self._home}.halfvec({space.width})"
+        # a subquery is read once, a parameter of a general plan once for each row
+        vector = f"(SELECT $3::text::{self._home}.halfvec({space.width}))"
         return f"(embedding OPERATOR({self._home}.<=>) {vector})"
 
 
