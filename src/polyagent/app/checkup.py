@@ -16,6 +16,7 @@ from polyagent.domain.account import Actor
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.finding import Finding, Subject, ok, problem, warning
 from polyagent.domain.health import Component
+from polyagent.ports.embeddings import Embeddings
 from polyagent.ports.models import Models
 from polyagent.settings import Settings
 from polyagent.usecases.accounts import ADMIN, ManageAccounts
@@ -87,7 +88,13 @@ def _outside(
     clock = SystemClock()
     if settings.database.url:
         processes, leeway_s = settings.server.workers + 1, settings.auth.leeway_s
-        found = postgres(settings.database, clock, processes=processes, leeway_s=leeway_s)
+        found = postgres(
+            settings.database,
+            clock,
+            processes=processes,
+            leeway_s=leeway_s,
+            embeds=settings.documents.embeddings is not None,
+        )
         yield "postgres", found
     if settings.redis.url:
         yield "redis", redis(settings.redis, clock)
@@ -99,6 +106,8 @@ def _outside(
         yield "model_service", _model_service_of(up, settings)
     elif settings.ai.each() or (settings.database.url and settings.redis.url):
         yield "model_service", _model_services(settings)
+    if settings.documents.embeddings is not None:
+        yield "model_service", _embeddings(settings)
 
 
 async def _within(subject: Subject, findings: AsyncGenerator[Finding, None], tell: Tell) -> None:
@@ -142,6 +151,23 @@ async def _model_services(settings: Settings) -> AsyncGenerator[Finding, None]:
             tools = "tools" if model.tools else "no tools"
             text = f"{model.name} at {model.service}: {model.window_tokens} tokens, {tools}{eyes}"
             yield ok("model_service", text)
+    finally:
+        await use_cases.close()
+
+
+async def _embeddings(settings: Settings) -> AsyncGenerator[Finding, None]:
+    from polyagent.app.library import container
+
+    use_cases = container(settings)
+    try:
+        embeddings = await use_cases.get(Embeddings)
+        recipe = embeddings.wanted()
+        assert recipe is not None  # noqa: S101  # it is configured
+        (vector,) = await embeddings.embed(recipe, ["a"], "query")
+        yield ok("model_service", f"embeddings by {recipe.model}: {len(vector)} numbers")
+    except PolyAgentError as error:
+        text = f"no embeddings, documents are found by words: {error.detail}"
+        yield problem("model_service", text, "check documents.embeddings and the service")
     finally:
         await use_cases.close()
 

@@ -8,7 +8,7 @@ import asyncpg
 
 from polyagent.adapters.postgres.checkup.capacity import capacity
 from polyagent.adapters.postgres.checkup.pooler import is_pooled
-from polyagent.adapters.postgres.checkup.refusals import refused
+from polyagent.adapters.postgres.checkup.refusals import AS_SUPERUSER, refused
 from polyagent.adapters.postgres.checkup.rights import rights
 from polyagent.adapters.postgres.migrate import OLDEST_SERVER
 from polyagent.adapters.postgres.pool import connect_args
@@ -38,11 +38,12 @@ ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, 
 
 
 async def checkup(
-    settings: Database, clock: Clock, *, processes: int, leeway_s: float
+    settings: Database, clock: Clock, *, processes: int, leeway_s: float, embeds: bool = False
 ) -> AsyncGenerator[Finding, None]:
     """Find what is wrong with `settings.url`; `processes` is how many of ours one machine runs.
 
-    `leeway_s` is how far clocks may differ before tokens are refused. Never raises.
+    `leeway_s` is how far clocks may differ before tokens are refused; `embeds`: vectors are to be kept.
+    Never raises.
     """
     try:
         connection = await asyncpg.connect(**connect_args(settings))
@@ -52,6 +53,7 @@ async def checkup(
     try:
         async for finding in _examined(connection, settings, clock, processes, leeway_s):
             yield finding
+        yield _vector(await connection.fetchrow(VECTOR), embeds=embeds)
     except ERRORS as error:
         yield problem("postgres", f"it broke off: {_line(error)}")
     finally:
@@ -77,7 +79,6 @@ async def _examined(
         yield finding
     yield await capacity(connection, settings.max_open_conns, processes)
     yield await _liveness(settings)
-    yield _vector(await connection.fetchrow(VECTOR))
 
 
 def _server(told: dict[str, Any], address: str, took_s: float) -> list[Finding]:
@@ -124,9 +125,17 @@ async def _liveness(settings: Database) -> Finding:
     return ok("postgres", "connections keep their sessions: the lock that shows liveness holds")
 
 
-def _vector(row: asyncpg.Record | None) -> Finding:
+def _vector(row: asyncpg.Record | None, *, embeds: bool) -> Finding:
+    if row is None and embeds:
+        text = "pgvector is not there: documents are found by words only"
+        return problem(
+            "postgres", text, "install the package postgresql-NN-pgvector on its machine"
+        )
     if row is None:
         return ok("postgres", "pgvector is not there; only embeddings would need it")
+    if embeds and row["installed"] is None:
+        text = "pgvector is not installed: documents are found by words only"
+        return problem("postgres", text, AS_SUPERUSER, ("CREATE EXTENSION vector;",))
     state = "installed" if row["installed"] else "available"
     return ok("postgres", f"pgvector {row['installed'] or row['available']} is {state}")
 
