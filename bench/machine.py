@@ -70,6 +70,22 @@ def _pss_bytes(pid: int) -> int:
     return 0
 
 
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that a process ever had; 0 if it is gone."""
+    with suppress(OSError):
+        for line in (PROC / str(pid) / "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def command(pid: int) -> str:
+    """Return the words that a process was started with; none if it is gone."""
+    with suppress(OSError):
+        return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
+
+
 def _stat(pid: int) -> Sequence[str]:
     with suppress(OSError):
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()

@@ -148,6 +148,13 @@ class Stage:
                 streamed=self.chat("/api/v1/chat/stream", ASK),
             )
 
+    @contextmanager
+    def worker(self) -> Iterator[int]:
+        """`polyagent worker`, as it comes; its process."""
+        words = ("polyagent", "worker")
+        with self._process("worker", *words, cores=self.server_cores, environ=self.environ) as it:
+            yield it.pid
+
     def chat(self, path: str, ask: Mapping[str, object]) -> str:
         return request("POST", path, msgspec.json.encode(ask), Authorization=self.authorization)
 

@@ -85,7 +85,7 @@ def test_what_one_gateway_takes_another_gives_and_deletes(warehouse: Warehouse) 
     found = warehouse.other.found("badger")
     gone = warehouse.other.delete(document)
 
-    assert UUID(name)
+    assert UUID(name).version == 7
     assert (done["status"], content) == ("indexed", text.encode())
     assert chunks == pieces_of(text)
     assert {each["document_id"] for each in found} == {document["id"]}

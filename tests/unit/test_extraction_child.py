@@ -1,10 +1,14 @@
 """The child that reads documents: what it gives, and what bombs do to it."""
 
 import io
+import os
+import subprocess
+import sys
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +18,11 @@ from polyagent.domain.documents.document import Document
 from polyagent.domain.documents.filetype import DOCX, HTML, PDF, TEXT, XLSX
 from polyagent.domain.errors import DocumentTooComplex, DocumentUnreadable, DocumentWithoutText
 from polyagent.domain.ids import new_id
+from tests.e2e.processes import children_of, eventually
 from tests.files import pdf, workbook, zipped
 
 MEGABYTES = 1_000_000
+CPU_S = 3
 FLATE = b"/Filter/FlateDecode"
 
 
@@ -36,7 +42,7 @@ async def read(content_type: str, content: bytes) -> list[Piece]:
         for at in range(0, len(content), 65_536):
             yield content[at : at + 65_536]
 
-    return [piece async for piece in ChildExtractor(Sizes())(document, chunks())]
+    return [piece async for piece in ChildExtractor(Sizes(), cpu_s=CPU_S)(document, chunks())]
 
 
 async def test_a_file_comes_back_in_pieces() -> None:
@@ -93,3 +99,45 @@ async def test_a_bomb_harms_nobody(bomb: str) -> None:
 
     assert isinstance(raised.value, DocumentTooComplex | DocumentWithoutText)
     assert raised.value.detail
+
+
+OWNER = """
+import asyncio, sys
+from datetime import UTC, datetime
+from polyagent.adapters.extraction.extractor import ChildExtractor
+from polyagent.domain.documents.chunking import Sizes
+from polyagent.domain.documents.document import Document
+from polyagent.domain.ids import new_id
+
+async def content():
+    yield BOMB
+
+async def main():
+    document = Document(id=new_id(), workspace_id=new_id(), owner_id=new_id(), filename="a.html",
+        content_type="text/html", size_bytes=len(BOMB), sha256="",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    async for _ in ChildExtractor(Sizes(), cpu_s=100000)(document, content()):
+        pass
+
+BOMB = b"<div>" * 1_000_000 + b"x"
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_child_ends_with_whoever_started_it() -> None:
+    """It is busy in a library that never lets go of the interpreter."""
+    owner = subprocess.Popen([sys.executable, "-c", OWNER])
+    try:
+        eventually(lambda: any(map(_has_computed, children_of(owner.pid))), "a child computes")
+        (child,) = children_of(owner.pid)
+    finally:
+        owner.kill()
+        owner.wait()
+
+    eventually(lambda: not Path(f"/proc/{child}").exists(), "the child ends")
+
+
+def _has_computed(pid: int) -> bool:
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
+    return int(ticks) > 2 * os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,9 @@
 """The child's side: limits, one file, its pieces."""
 
+import ctypes
 import os
 import resource
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -10,11 +12,13 @@ from itertools import islice
 import msgspec
 
 from polyagent.adapters.extraction.formats.reading import read
-from polyagent.adapters.extraction.requests import CPU_S, MEMORY_BYTES, Line, Refusal, Request
+from polyagent.adapters.extraction.requests import MEMORY_BYTES, Line, Refusal, Request
 from polyagent.domain.documents.chunking import cut
 from polyagent.domain.errors import DocumentTooComplex, DocumentUnreadable
 
 BATCH = 100
+PR_SET_PDEATHSIG = 1
+"""https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html"""
 TOO_LARGE = "To read it takes more memory than one document may have."
 
 
@@ -22,6 +26,7 @@ def main() -> None:
     """Answer the one request on stdin; its end is the parent's end, and then ours."""
     _confine()
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
+    _limit(resource.RLIMIT_CPU, request.cpu_s)
     content = sys.stdin.buffer.read(request.size_bytes)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for line in _lines(request, content):
@@ -50,16 +55,18 @@ def _end_with_parent() -> None:
 
 
 def _confine() -> None:
-    """Allow no files to be written, little memory and little time.
+    """Allow no files to be written, little memory and little time, and none without the parent.
+
+    The thread that waits for the parent's end needs the interpreter, which a library may not let go of.
 
     The data limit leaves out what is mapped for reading, the libraries themselves that is; macOS has none
     that works.
     """
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_CPU, CPU_S)
     if sys.platform == "linux":
         _limit(resource.RLIMIT_DATA, MEMORY_BYTES)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _limit(what: int, most: int) -> None:

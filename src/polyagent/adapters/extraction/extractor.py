@@ -33,8 +33,9 @@ REFUSALS: Mapping[str, type[DocumentUnreadable]] = {
 
 
 class ChildExtractor:
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, *, cpu_s: int = CPU_S) -> None:
         self._sizes = sizes
+        self._cpu_s = cpu_s
         self._places = asyncio.Semaphore(MAX_CHILDREN)
 
     async def __call__(
@@ -44,6 +45,7 @@ class ChildExtractor:
             content_type=document.content_type,
             size_bytes=document.size_bytes,
             sizes=self._sizes,
+            cpu_s=self._cpu_s,
         )
         async with self._places, _child() as process:
             await _feed(process, request, content)

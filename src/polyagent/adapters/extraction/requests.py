@@ -16,6 +16,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
     size_bytes: int
     sizes: Sizes
+    cpu_s: int = CPU_S
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
