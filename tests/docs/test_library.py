@@ -36,6 +36,7 @@ SAID = [
     "completed You said: What is the capital of France?",
     "You said: What is my name?",
     "[('user', 'What is the sea?'), ('assistant', 'You said: What is the sea?')]",
+    "lease.txt three months True\nlease.txt a year False\n",
     "succeeded Reminded Ann under ",
     "{'results': [{'title': 'Holidays', 'url': 'https://intranet/holidays', 'snippet': 'Thirty days.'}]",
     "Noted.",

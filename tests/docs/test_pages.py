@@ -23,6 +23,7 @@ RUN_PAGES = [
     "docs/streaming.md",
     "docs/operations.md",
     "docs/scheduling.md",
+    "docs/documents.md",
     "docs/citations.md",
 ]
 PAGES = [
@@ -63,13 +64,14 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", RUN_PAGES)
-def test_every_command_of_a_page_works_in_its_order(up: Up, page: str) -> None:
+def test_every_command_of_a_page_works_in_its_order(up: Up, page: str, tmp_path: Path) -> None:
     script = "set -euo pipefail\n" + "\n".join(blocks(page, "bash"))
     script = script.replace("uv run polyagent", f"{shlex.quote(sys.executable)} -m polyagent")
     script = re.sub(r"(localhost|127\.0\.0\.1):8080", rf"\1:{up.port}", script)
 
     done = subprocess.run(
         ["bash", "-c", script],
+        cwd=tmp_path,
         env=up.environ,
         capture_output=True,
         text=True,
