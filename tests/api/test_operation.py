@@ -19,7 +19,9 @@ from tests.api.client import LIMIT_S
 from tests.api.house import SETTINGS, House, lived_in
 
 OK = Component(status="ok")
-INTERNAL_TO_US = {"fenced", "migration_impossible", "tool_failed"}
+INTERNAL_TO_US = {
+    *("fenced", "migration_impossible", "space_gone", "tool_failed", "vectors_impossible")
+}
 
 
 class Always:

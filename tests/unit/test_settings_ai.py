@@ -51,3 +51,45 @@ def test_the_keys_of_services_are_not_shown(tmp_path: Path) -> None:
     assert masked(settings)["ai"]["services"][0]["key"] == "***"
     assert "hidden" not in wrong + in_file
     assert "but must be a list of {url, key, model" in wrong
+
+
+EMBEDDINGS = '{"model": "e5", "url": "http://embed:1", "key": "sk-hidden", "width": 256}'
+
+
+def test_the_services_of_documents_are_set_in_the_environment_and_in_a_file(tmp_path: Path) -> None:
+    rerank = '{"model": "judge", "url": "http://judge:1", "key": "sk-hidden"}'
+    settings = loaded(
+        tmp_path,
+        f"documents: {{embeddings: {EMBEDDINGS}}}",
+        POLYAGENT_DOCUMENTS__RERANK=rerank,
+    )
+
+    assert settings.documents.embeddings is not None
+    assert settings.documents.embeddings.width == 256
+    assert settings.documents.rerank is not None
+    assert settings.documents.rerank.most == 50
+    shown = masked(settings)["documents"]
+    assert (shown["embeddings"]["key"], shown["rerank"]["key"]) == ("***", "***")
+    assert "hidden" not in str(masked(settings))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["{}", '{"model": ""}', '{"model": "e5", "width": 9000}', "e5", '{"modle": "sk-hidden"}'],
+)
+def test_a_wrong_embedding_service_is_told_without_its_key(tmp_path: Path, wrong: str) -> None:
+    told = refusal(tmp_path, PYTHON_AI_URL="http://a", POLYAGENT_DOCUMENTS__EMBEDDINGS=wrong)
+
+    assert "documents.embeddings is" in told
+    assert "null or {model, url, key" in told
+    assert "hidden" not in told
+
+
+def test_embeddings_come_from_the_service_of_ai_or_have_an_address(tmp_path: Path) -> None:
+    lone = '{"model": "e5"}'
+
+    told = refusal(tmp_path, POLYAGENT_DOCUMENTS__EMBEDDINGS=lone)
+    beside = loaded(tmp_path, PYTHON_AI_URL="http://a", POLYAGENT_DOCUMENTS__EMBEDDINGS=lone)
+
+    assert "with a url where ai.url is null" in told
+    assert beside.documents.embeddings is not None
