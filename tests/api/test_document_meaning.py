@@ -119,7 +119,7 @@ async def test_nobody_finds_what_another_keeps_to_himself(here: Town) -> None:
 
 async def test_a_service_judges_what_was_found() -> None:
     async with town(judged=True) as here:
-        await here.puts("Doctor doctor doctor, and many other words of another kind.")
+        await here.puts("One doctor, and many other words of quite another kind.")
         best = await here.puts("A physician.")
 
         judged = await here.asks("doctor", top_k=1)

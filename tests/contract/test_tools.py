@@ -22,9 +22,10 @@ from polyagent.adapters.web.provider import WebProvider
 from polyagent.adapters.web.searxng import MAX_ANSWER_BYTES
 from polyagent.domain.errors import ToolUnknown
 from polyagent.domain.tool import CallContext, ToolResult
-from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.tools import Tools
+from polyagent.usecases.passage_search import PassageSearch
 from tests.repositories import repository
+from tests.searching import by_words
 
 CONTEXT = CallContext(
     workspace_id=UUID(int=1), user_id=UUID(int=2), run_id=None, idempotency_key="key"
@@ -35,8 +36,8 @@ CONTEXT = CallContext(
 async def opened(configured: settings.Tools) -> AsyncIterator[Tools]:
     provider = Provider(scope=Scope.APP)
     provider.provide(lambda: configured, provides=settings.Tools)
-    retrieval = MemoryRetrieval(State())
-    provider.provide(lambda: retrieval, provides=Retrieval)
+    search = by_words(MemoryRetrieval(State()))
+    provider.provide(lambda: search, provides=PassageSearch)
     container = make_async_container(provider, SystemProvider(), WebProvider(), FunctionsProvider())
     try:
         yield await container.get(Tools)
