@@ -7,6 +7,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,7 +43,8 @@ async def read(content_type: str, content: bytes) -> list[Piece]:
         for at in range(0, len(content), 65_536):
             yield content[at : at + 65_536]
 
-    return [piece async for piece in ChildExtractor(Sizes(), cpu_s=CPU_S)(document, chunks())]
+    with closing(ChildExtractor(Sizes(), cpu_s=CPU_S)) as extract:
+        return [piece async for piece in extract(document, chunks())]
 
 
 async def test_a_file_comes_back_in_pieces() -> None:
@@ -129,8 +131,8 @@ def test_a_child_ends_with_whoever_started_it() -> None:
     """It is busy in a library that never lets go of the interpreter."""
     owner = subprocess.Popen([sys.executable, "-c", OWNER])
     try:
-        eventually(lambda: any(map(_has_computed, children_of(owner.pid))), "a child computes")
-        (child,) = children_of(owner.pid)
+        eventually(lambda: any(map(_has_computed, _readers(owner.pid))), "a child computes")
+        (child,) = _readers(owner.pid)
     finally:
         owner.kill()
         owner.wait()
@@ -138,6 +140,31 @@ def test_a_child_ends_with_whoever_started_it() -> None:
     eventually(lambda: not Path(f"/proc/{child}").exists(), "the child ends")
 
 
+def _readers(pid: int) -> list[int]:
+    return [reader for nursery in children_of(pid) for reader in children_of(nursery)]
+
+
 def _has_computed(pid: int) -> bool:
     ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
     return int(ticks) > 2 * os.sysconf("SC_CLK_TCK")
+
+
+CONFINED = """
+import os, socket
+from polyagent.adapters.extraction import child
+
+child._confine()
+for attempt in (lambda: open("/etc/hostname"), socket.socket, os.pipe):
+    try:
+        print(attempt())
+    except OSError as error:
+        print(error.errno == 24)
+"""
+
+
+def test_a_child_opens_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CONFINED], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == ["True"] * 3

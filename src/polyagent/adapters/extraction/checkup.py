@@ -1,6 +1,7 @@
 """Whether the child that reads documents can work on this machine."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import closing
 
 from polyagent.adapters.extraction.extractor import ChildExtractor
 from polyagent.domain.account import Actor
@@ -21,7 +22,8 @@ async def checkup(settings: Documents, clock: Clock) -> AsyncGenerator[Finding, 
     sizes = Sizes(most=settings.chunk_tokens, overlap=settings.chunk_overlap_tokens)
     began_s = clock.monotonic()
     try:
-        pieces = [piece async for piece in ChildExtractor(sizes)(_document(clock), _content())]
+        with closing(ChildExtractor(sizes)) as extract:
+            pieces = [piece async for piece in extract(_document(clock), _content())]
     except (DocumentUnreadable, OSError) as error:
         advice = "look for limits of this user (ulimit -a) and of the container"
         yield problem("documents", f"what reads files cannot work here: {error}", advice)

@@ -23,12 +23,14 @@ TOO_LARGE = "To read it takes more memory than one document may have."
 
 
 def main() -> None:
-    """Answer the one request on stdin; its end is the parent's end, and then ours."""
+    """Say who we are, and answer the one request on stdin; its end is the server's end, and then ours."""
     _confine()
+    sys.stdout.buffer.write(b"%d\n" % os.getpid())
+    sys.stdout.buffer.flush()
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
     _limit(resource.RLIMIT_CPU, request.cpu_s)
     content = sys.stdin.buffer.read(request.size_bytes)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_server, daemon=True).start()
     for line in _lines(request, content):
         sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
         sys.stdout.buffer.flush()
@@ -48,32 +50,36 @@ def _lines(request: Request, content: bytes) -> Iterator[Line]:
         yield Line(refusal=Refusal(code=DocumentTooComplex.code, detail=TOO_LARGE))
 
 
-def _end_with_parent() -> None:
+def _end_with_server() -> None:
     # not through sys.stdin, whose lock the main thread may want
     os.read(sys.stdin.fileno(), 1)
     os._exit(1)
 
 
-def _confine() -> None:
-    """Allow no files to be written, little memory and little time, and none without the parent.
+def end_with_parent() -> None:
+    """Have the system end this process with its parent, whatever it is at.
 
-    The thread that waits for the parent's end needs the interpreter, which a library may not let go of.
+    The thread that waits for the server's end needs the interpreter, which a library may not let go of.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _confine() -> None:
+    """Allow nothing to be opened, files, connections or whatever, or written, and little memory and time.
 
     The data limit leaves out what is mapped for reading, the libraries themselves that is; macOS has none
     that works.
     """
+    end_with_parent()
+    _limit(resource.RLIMIT_NOFILE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     if sys.platform == "linux":
         _limit(resource.RLIMIT_DATA, MEMORY_BYTES)
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _limit(what: int, most: int) -> None:
     _, hard = resource.getrlimit(what)
     allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(what, (allowed, allowed))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,8 @@
 """What reads documents."""
 
+from collections.abc import Iterator
+from contextlib import closing
+
 from dishka import Provider, Scope, provide
 
 from polyagent.adapters.extraction.extractor import ChildExtractor
@@ -12,6 +15,7 @@ class ExtractionProvider(Provider):
     scope = Scope.APP
 
     @provide
-    def extractor(self, settings: Documents) -> Extractor:
+    def extractor(self, settings: Documents) -> Iterator[Extractor]:
         sizes = Sizes(most=settings.chunk_tokens, overlap=settings.chunk_overlap_tokens)
-        return ChildExtractor(sizes)
+        with closing(ChildExtractor(sizes)) as extractor:
+            yield extractor

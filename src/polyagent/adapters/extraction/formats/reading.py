@@ -10,7 +10,7 @@ from polyagent.domain.errors import DocumentUnreadable, DocumentWithoutText
 
 Reader = Callable[[bytes, TextWriter], None]
 
-MODULES: Mapping[str, str] = {
+_MODULES: Mapping[str, str] = {
     filetype.PDF: "pdf",
     filetype.DOCX: "docx",
     filetype.PPTX: "pptx",
@@ -22,13 +22,14 @@ MODULES: Mapping[str, str] = {
     filetype.JSON: "json",
     filetype.MAIL: "mail",
 }
+READERS = [f"polyagent.adapters.extraction.formats.{name}" for name in _MODULES.values()]
 
 
 def read(content_type: str, content: bytes) -> Extracted:
     """Return what a file says. Raises `DocumentUnreadable`."""
     if not content:
         raise DocumentWithoutText("The file is empty.")
-    module = MODULES.get(content_type)
+    module = _MODULES.get(content_type)
     if module is None:
         raise DocumentUnreadable(f"There is no reader for {content_type}.")
     reader: Reader = import_module(f"polyagent.adapters.extraction.formats.{module}").read
