@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -28,6 +29,11 @@ FLATE = b"/Filter/FlateDecode"
 
 
 async def read(content_type: str, content: bytes) -> list[Piece]:
+    with closing(ChildExtractor(Sizes(), cpu_s=CPU_S)) as extract:
+        return await read_with(extract, content_type, content)
+
+
+async def read_with(extract: ChildExtractor, content_type: str, content: bytes) -> list[Piece]:
     document = Document(
         id=new_id(),
         workspace_id=new_id(),
@@ -43,8 +49,7 @@ async def read(content_type: str, content: bytes) -> list[Piece]:
         for at in range(0, len(content), 65_536):
             yield content[at : at + 65_536]
 
-    with closing(ChildExtractor(Sizes(), cpu_s=CPU_S)) as extract:
-        return [piece async for piece in extract(document, chunks())]
+    return [piece async for piece in extract(document, chunks())]
 
 
 async def test_a_file_comes_back_in_pieces() -> None:
@@ -54,6 +59,24 @@ async def test_a_file_comes_back_in_pieces() -> None:
 
     assert len(pieces) > 100
     assert all(text[piece.start : piece.end] == piece.text for piece in pieces)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_files_are_read_though_what_forks_the_children_was_killed() -> None:
+    before = children_of(os.getpid()).keys()
+    with closing(ChildExtractor(Sizes())) as extract:
+        (one,) = await read_with(extract, TEXT, b"one")
+        (nursery,) = children_of(os.getpid()).keys() - before
+        os.kill(nursery, signal.SIGKILL)
+        eventually(lambda: _state(nursery) == "Z", "it is dead")
+        (two,) = await read_with(extract, TEXT, b"two")
+
+    assert (one.text, two.text) == ("one", "two")
+    assert children_of(os.getpid()).keys() == before
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 async def test_a_refusal_is_raised_as_what_it_is() -> None:
