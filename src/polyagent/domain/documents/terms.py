@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from snowballstemmer import stemmer
+from Stemmer import Stemmer
 
 from polyagent.domain.documents.stop_words import STOP_WORDS
 
@@ -41,7 +41,7 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff
 _ACCENTS = re.compile("(?<=[a-z])[\u0300-\u036f]+")
 _LATIN = re.compile("[a-z\u00df-\u024f\u1e00-\u1eff]+")
 
-_english = stemmer("english")
+_english = Stemmer("english", 0)  # without its cache: that one is not safe among threads
 
 
 def terms_of(text: str) -> list[str]:
