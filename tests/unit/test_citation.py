@@ -109,3 +109,51 @@ def test_each_is_told_once_in_its_order_and_not_without_end() -> None:
 @given(st.lists(st.sampled_from(["[[", "]]", "a1b2c3d4", ":", '"', "\n\n", "【", "】", "x ", "]"])))
 def test_no_text_breaks_it(pieces: list[str]) -> None:
     assert not any(cited.verified for cited in citations_of("".join(pieces), [LEASE]))
+
+
+@pytest.mark.parametrize(
+    ("answer", "quotes"),
+    [
+        ("The notice period is three months.", ["The notice period is three months"]),
+        ("**It says:** the notice period is  three months!", ["The notice period is three months"]),
+        (
+            "As far as I know, the notice period is three months, sir.",
+            ["The notice period is three months"],
+        ),
+        ('Sure. \u201cHe said "leave [now]" twice\u201d', ['He said "leave [now]" twice']),
+        ("It is three months.", []),
+        ("The notice period is three years.", []),
+        ("The notice period is not three months.", []),
+        ("period is three months. He said", []),
+    ],
+)
+def test_what_an_answer_repeats_is_cited_though_it_does_not_say_so(
+    answer: str, quotes: list[str]
+) -> None:
+    other = passage("Nothing is here of any notice. The period of three months is over.")
+
+    cited = citations_of(answer, [other, LEASE])
+
+    assert [each.quote for each in cited] == quotes
+    assert all(each.verified and each.chunk_id == LEASE.chunk_id for each in cited)
+
+
+def test_a_sentence_of_chinese_that_is_repeated_is_cited() -> None:
+    lease = passage("\u79df\u7ea6\u3002\u901a\u77e5\u671f\u4e3a\u4e09\u4e2a\u6708\u3002")
+
+    (cited,) = citations_of("\u7b54\uff1a\u901a\u77e5\u671f\u4e3a\u4e09\u4e2a\u6708\u3002", [lease])
+
+    assert cited.quote == "\u901a\u77e5\u671f\u4e3a\u4e09\u4e2a\u6708"
+
+
+def test_where_something_is_cited_nothing_is_added() -> None:
+    text = f'The notice period is three months [[{LEASE.label}: "three years"]].'
+
+    (cited,) = citations_of(text, [LEASE])
+
+    assert not cited.verified
+
+
+@pytest.mark.parametrize("text", ["." * 200_000, "a." * 100_000, ", " * 100_000, "word " * 40_000])
+def test_what_repeats_nothing_takes_no_time(text: str) -> None:
+    assert citations_of(text, [LEASE]) == ()

@@ -5,8 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from polyagent.domain.chat import Citation
 from polyagent.domain.documents.quote import find
+from polyagent.domain.documents.repetition import repeated
 from polyagent.domain.documents.retrieval import Passage
 
 NOBODY = UUID(int=0)
@@ -36,14 +39,16 @@ def citations_of(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]
     One is verified if the passage that it names has its words: `quote` is then cut out of the document's
     text from `start` to `end`. Of others it is what the model wrote, and the place is the whole passage;
     one that names no passage here has the document and chunk 00000000-0000-0000-0000-000000000000.
+    Where nothing is cited, what the text repeats of a passage is.
     """
-    if "[[" not in text and "\u3010" not in text:
-        return ()
+    cited = dict.fromkeys(_cited(text.replace('\\"', '"')))  # as JSON has it
+    if not cited:
+        found = (_verified(passage, place) for passage, place in repeated(text, passages))
+        return tuple(dict.fromkeys(found))[:MAX_CITATIONS]
     known: defaultdict[str, list[Passage]] = defaultdict(list)
     for each in passages:
         known[each.label].append(each)
         known[each.chunk_id.hex].append(each)
-    cited = dict.fromkeys(_cited(text.replace('\\"', '"')))  # as JSON has it
     return tuple(_checked(label, quote, known) for label, quote in [*cited][:MAX_CITATIONS])
 
 
@@ -90,7 +95,11 @@ def _checked(label: str, quote: str, known: Mapping[str, Sequence[Passage]]) -> 
         )
     places = ((each, find(quote, each.text)) for each in named)
     passage, place = next((found for found in places if found[1]), (named[-1], None))
-    start, end = place or (0, len(passage.text))
+    return _verified(passage, place) if place else _unverified(passage, quote)
+
+
+def _verified(passage: Passage, place: tuple[int, int]) -> Citation:
+    start, end = place
     return Citation(
         document_id=passage.document_id,
         filename=passage.filename,
@@ -98,6 +107,11 @@ def _checked(label: str, quote: str, known: Mapping[str, Sequence[Passage]]) -> 
         page=passage.page,
         start=passage.start + start,
         end=passage.start + end,
-        quote=passage.text[start:end] if place else quote,
-        verified=place is not None,
+        quote=passage.text[start:end],
+        verified=True,
     )
+
+
+def _unverified(passage: Passage, quote: str) -> Citation:
+    whole = _verified(passage, (0, len(passage.text)))
+    return replace(whole, quote=quote, verified=False)
