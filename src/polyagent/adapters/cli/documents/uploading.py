@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -65,9 +66,10 @@ class Upload:
             return _refused(source, "file_unreadable", error.strerror or str(error))
 
     def _settled(self, bar: TaskID, document: Document) -> Document:
+        pauses_s = chain([0.0], repeat(LOOK_S))  # others were sent since it was
         while document["status"] not in SETTLED:
             self._bars.update(bar, completed=document["progress"])
-            time.sleep(LOOK_S)
+            time.sleep(next(pauses_s))
             document = self._looked_at(document)
         self._bars.remove_task(bar)
         return document
