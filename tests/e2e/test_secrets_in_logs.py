@@ -1,5 +1,6 @@
 """What the processes of a server say at `debug` while their engines die: none of their secrets."""
 
+import json
 import os
 import signal
 from contextlib import suppress
@@ -14,11 +15,14 @@ PID_FILES = {"postgres": "pg/postmaster.pid", "valkey": "valkey/valkey.pid"}
 
 
 def test_no_secret_is_logged_while_engines_die(model_service: str) -> None:
-    password, prompt = token_hex(12), token_hex(12)
+    password, prompt, said = token_hex(12), token_hex(12), token_hex(12)
+    keys = [f"sk-{token_hex(16)}" for _ in range(3)]
     environ = {
         "POLYAGENT_LOG__LEVEL": "debug",
         "POLYAGENT_ADMIN_PASSWORD": password,
-        "PYTHON_AI_KEY": f"sk-{token_hex(16)}",
+        "PYTHON_AI_KEY": keys[0],
+        "POLYAGENT_DOCUMENTS__EMBEDDINGS": _service(model_service, keys[1]),
+        "POLYAGENT_DOCUMENTS__RERANK": _service(model_service, keys[2]),
     }
     with Up(model_service, environ=environ) as up:
         login = {"username": "admin", "password": password}
@@ -28,17 +32,23 @@ def test_no_secret_is_logged_while_engines_die(model_service: str) -> None:
             _kill(up, engine)
             for _ in range(5):
                 with suppress(httpx.TransportError):
+                    up.http.post("/api/v1/documents/upload", files={"file": (said, said)})
+                    up.http.post("/api/v1/documents/search", json={"query": prompt})
                     up.http.post("/api/v1/chat", json={"message": prompt})
                     up.http.get(f"/api/v1/agents?ticket={tokens['access_token']}")
                     up.http.post("/api/v1/users/login", json={**login, "username": prompt})
             eventually("it is well again", lambda: _is_well(up))
         secrets = [(up.data_dir / name).read_text() for name in SECRETS if name != "model.key"]
-        secrets += [password, prompt, environ["PYTHON_AI_KEY"], *map(str, tokens.values())]
+        secrets += [password, prompt, said, *keys, *map(str, tokens.values())]
         log = up.log.read_text()
 
     assert [secret for secret in secrets if len(secret) > 8 and secret.strip() in log] == []
     assert "\x1b[" not in log
     assert "request.defect" not in log
+
+
+def _service(url: str, key: str) -> str:
+    return json.dumps({"model": "scripted", "url": url, "key": key})
 
 
 def _is_well(up: Up) -> bool:
