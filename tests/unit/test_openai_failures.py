@@ -4,7 +4,13 @@ from email.utils import format_datetime
 import msgspec
 import pytest
 
-from polyagent.adapters.openai.failures import EXCERPT_CHARACTERS, failure_of, retry_after_s, said
+from polyagent.adapters.openai.failures import (
+    EXCERPT_CHARACTERS,
+    InputRefused,
+    failure_of,
+    retry_after_s,
+    said,
+)
 from polyagent.domain.errors import (
     ContextExceeded,
     ModelServiceRefused,
@@ -24,8 +30,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (400, b'{"detail":[{"loc":["body","tools"],"msg":"Extra inputs are not permitted"}]}', ToolsRefused),
         (400, b'{"message":"\\"auto\\" tool choice requires --enable-auto-tool-choice"}', ToolsRefused),
         (404, b'{"error":{"message":"No endpoints found that support tool use"}}', ToolsRefused),
-        (400, b'{"error":{"message":"Invalid schema for function \'x\'","param":"tools[0]"}}', ModelServiceRefused),
-        (400, b'{"error":{"message":"\'tool_calls\' must be followed by tool messages"}}', ModelServiceRefused),
+        (400, b'{"error":{"message":"Invalid schema for function \'x\'","param":"tools[0]"}}', InputRefused),
+        (400, b'{"error":{"message":"\'tool_calls\' must be followed by tool messages"}}', InputRefused),
         (401, b"", ModelServiceRefused),
         (404, b'{"detail":"Not Found"}', ModelServiceRefused),
         (404, b'{"error":"model \\"x\\" not found, try pulling it first"}', ModelUnknown),
@@ -78,14 +84,14 @@ def test_tools_that_a_model_does_not_take_are_told_from_what_stands_beside_them(
 ) -> None:
     body = msgspec.json.encode({"error": {"message": said}})
 
-    kind = ToolsRefused if is_of_tools else ModelServiceRefused
+    kind = ToolsRefused if is_of_tools else InputRefused
     assert type(failure_of(400, body, told_tools=True)) is kind
 
 
 def test_without_tools_in_the_request_none_were_refused() -> None:
     failure = failure_of(400, b'{"error":{"message":"does not support tools"}}')
 
-    assert type(failure) is ModelServiceRefused
+    assert type(failure) is InputRefused
 
 
 @pytest.mark.parametrize(
