@@ -181,6 +181,27 @@ async def test_a_document_has_an_end_when_its_task_has(
     assert (failed.chunk_count, await ingests.texts(document)) == (0, [])
 
 
+@pytest.mark.parametrize("end", ENDS)
+async def test_whoever_goes_on_after_the_end_is_fenced_off(ingests: Ingests, end: str) -> None:
+    document, task_id = await ingests.document(), new_id()
+    first = await ingests.begins(await ingests.task(document))
+    await ingests.tenant.indexes.finish(await ingests.build(document, first))
+    await ingests.tasks.finish([first.succeeded(None)])
+    await ingests.task(document, task_id, max_attempts=1)
+    work = await ingests.begins(task_id)
+    build = await ingests.build(document, work)
+
+    await ENDS[end][0](ingests, work)
+
+    with pytest.raises(Fenced):
+        await ingests.tenant.indexes.write(build, chunks_of(document, "more"), progress=0.9)
+    with pytest.raises(Fenced):
+        await ingests.tenant.indexes.finish(build)
+    kept = await ingests.now(document)
+    assert (kept.status, kept.chunk_count) == ("failed", 1)
+    assert await ingests.texts(document) == ["half"]
+
+
 async def test_a_document_has_an_end_when_its_task_is_deleted(ingests: Ingests) -> None:
     if not ingests.url:
         pytest.skip("nobody deletes rows by hand in memory")

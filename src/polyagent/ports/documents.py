@@ -72,7 +72,10 @@ class Indexes(Protocol):
         """
 
     async def write(self, build: Build, chunks: Sequence[Chunk], *, progress: float) -> None:
-        """Add chunks, if any. Raises `Fenced` if another build has begun or the document is gone."""
+        """Add chunks, if any.
+
+        Raises `Fenced` if another build has begun, the task has ended or the document is gone.
+        """
 
     async def finish(self, build: Build) -> None:
         """Put what was written in the place of the index in use, at once. Raises as `write` does."""

@@ -195,7 +195,8 @@ def close_document(state: State, undo: Undo, task: TaskRow) -> None:
     if is_open and (is_own or row.task_id == task.asked.id):
         error, version = task.error or INDEX_LOST, document.version + 1
         failed = replace(document, status="failed", error=error, version=version)
-        undo.put(state.documents, document.id, replace(row, document=failed, written=()))
+        closed = replace(row, document=failed, written=(), build=row.build + 1)
+        undo.put(state.documents, document.id, closed)
 
 
 def _document_id(payload: dict[str, Any]) -> UUID:

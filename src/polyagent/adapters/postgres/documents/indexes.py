@@ -62,7 +62,7 @@ RETURNING true
 # 1 names
 KNOWN = "SELECT blob FROM documents WHERE blob = ANY ($1)"
 
-GONE = "Another has begun to index the document, or it is gone."
+GONE = "Another has begun to index the document, or it is gone, or the task has ended."
 
 
 class PostgresIndexes:
@@ -92,7 +92,8 @@ class PostgresIndexes:
             async with self._pool.acquire() as connection, connection.transaction():
                 if not await connection.fetchval(WRITE, *which, *_columns(chunks)):
                     raise Fenced(GONE)
-                await postings.write(connection, build, counted)
+                if not await postings.write(connection, build, counted):
+                    raise Fenced(GONE)
 
     async def finish(self, build: Build) -> None:
         which = (build.document.id, build.version)
@@ -101,7 +102,9 @@ class PostgresIndexes:
                 if not await connection.fetchval(FINISH, *which):
                     raise Fenced(GONE)
                 await connection.execute(DISCARD, *which)
-                await connection.execute(postings.USE, *which)
+                # a statement of its own: it sees what was committed while the first one waited
+                if not await connection.fetchval(postings.USE, *which):
+                    raise Fenced(GONE)
                 await connection.execute(postings.DISCARD, *which)
 
     async def known(self, blobs: Sequence[str]) -> frozenset[str]:

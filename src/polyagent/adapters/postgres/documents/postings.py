@@ -38,7 +38,12 @@ RETURNING shelf_id, no
 """
 
 # 1 document, 2 build
-USE = "UPDATE indexes SET in_use = version = $2 WHERE document_id = $1"
+USE = """
+WITH used AS (
+    UPDATE indexes SET in_use = version = $2 WHERE document_id = $1 RETURNING in_use
+)
+SELECT coalesce(bool_or(in_use), false) FROM used
+"""
 
 
 def count(chunks: Sequence[Chunk]) -> Counted:
@@ -46,11 +51,13 @@ def count(chunks: Sequence[Chunk]) -> Counted:
     return {chunk.n: Counter(terms_of(chunk.text)) for chunk in chunks}
 
 
-async def write(connection: PoolConnectionProxy, build: Build, counted: Counted) -> None:
+async def write(connection: PoolConnectionProxy, build: Build, counted: Counted) -> bool:
+    """Return False if the build's index is gone: its task has ended."""
     lengths = {n: terms.total() for n, terms in counted.items()}
     which = (build.document.id, build.version)
     row = await connection.fetchrow(GROW, *which, len(counted), sum(lengths.values()))
-    assert row is not None  # noqa: S101  # the caller has locked the build's document
+    if row is None:
+        return False
     shelf_id, no = row
     rows = (
         (shelf_id, term, no, n, tf, lengths[n])
@@ -60,3 +67,4 @@ async def write(connection: PoolConnectionProxy, build: Build, counted: Counted)
     await connection.copy_records_to_table(
         "postings", records=rows, columns=COLUMNS, schema_name=SCHEMA
     )
+    return True
