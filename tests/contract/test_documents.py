@@ -172,6 +172,28 @@ async def test_who_was_overtaken_writes_nothing_more(tenant: Tenant) -> None:
     assert await _texts(tenant, ann, document) == ["fast"]
 
 
+async def test_a_reader_sees_the_old_index_or_the_new_one(tenant: Tenant) -> None:
+    ann = await tenant.joins("ann")
+    document = await _added(tenant, ann)
+    await tenant.indexed(ann, document, "one", "two")
+    done = asyncio.Event()
+
+    async def reads() -> set[int]:
+        seen = set()
+        while not done.is_set():
+            seen.add(len(await _texts(tenant, ann, document)))
+            await asyncio.sleep(0)
+        return seen
+
+    readers = [asyncio.create_task(reads()) for _ in range(4)]
+    for _ in range(40):
+        await tenant.indexed(ann, document, "one", "two")
+        await asyncio.sleep(0)
+    done.set()
+
+    assert set().union(*await asyncio.gather(*readers)) == {2}
+
+
 async def test_deleting_wins_over_indexing(tenant: Tenant) -> None:
     ann = await tenant.joins("ann")
     document = await _added(tenant, ann)

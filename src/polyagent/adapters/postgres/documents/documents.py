@@ -95,11 +95,11 @@ class PostgresDocuments:
         return page_of(rows, page, lambda row: row["id"], _document)
 
     async def chunks(self, document_id: UUID, page: PageAsk) -> Page[Chunk]:
-        row = await self._row(document_id, D.index_version)
-        found = select(*CHUNK_COLUMNS).where(
-            C.document_id == document_id, C.index_version == row["index_version"]
-        )
+        in_use = and_(C.document_id == D.id, C.index_version == D.index_version)
+        found = select(*CHUNK_COLUMNS).join(D, in_use).where(self._visible, D.id == document_id)
         rows = await self._statements.all(by_number(found, C.n, page))
+        if not rows:
+            await self._row(document_id, D.id)
         return page_of(rows, page, lambda row: row["n"], chunk_of)
 
     async def renew(self, document_id: UUID, task_id: UUID | None = None) -> Document:
