@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from polyagent.domain.documents.citation import MAX_CITATIONS, NOBODY, citations_of
 from polyagent.domain.documents.retrieval import Passage
@@ -44,6 +45,16 @@ QUOTE = "notice period is three months"
         '[[{id}: \\"{quote}\\"]]',
         "[[{ID}: '{quote}']]",
         '[[{chunk_id}: "{quote}"]]',
+        '[[{id}, p. 5: "{quote}"]]',
+        '[[{id} — "{quote}"]]',
+        '[[{id}; "{quote}"]]',
+        '[[id: {id}, quote: "{quote}"]]',
+        '[[passage id="{id}": "{quote}"]]',
+        '[["{id}": "{quote}"]]',
+        '[[`{id}`: "{quote}"]]',
+        '[{id}: "{quote}"]',
+        "[{id}: {quote}]",
+        '\\[\\[{id}: "{quote}"\\]\\]',
     ],
 )
 def test_a_citation_is_understood_however_a_model_writes_it(form: str) -> None:
@@ -81,15 +92,36 @@ def test_a_passage_that_was_never_shown_is_named_as_the_model_named_it() -> None
     assert cited.filename == "deadbeef"
 
 
-def test_a_citation_without_a_quotation_is_not_verified() -> None:
-    (cited,) = citations_of(f"It says so [[{LEASE.label}]].", [LEASE])
+@pytest.mark.parametrize(
+    "form", ["[[{id}]]", "[{id}]", "[[{id}, p. 4]]", '[[the lease: "three months"]]']
+)
+def test_a_citation_without_a_quotation_or_a_passage_is_not_verified(form: str) -> None:
+    (cited,) = citations_of(f"It says so {form.format(id=LEASE.label)}.", [LEASE])
 
     assert not cited.verified
 
 
+def test_much_that_was_quoted_before_is_soon_looked_through() -> None:
+    before = [replace(LEASE, text=f"word {n}") for n in range(20_000)]
+    marks = "".join(f'[[{LEASE.label}: "wrong {n}"]]' for n in range(MAX_CITATIONS))
+    right = f'[[{LEASE.label}: "{QUOTE}"]]'
+
+    cited = citations_of(right + marks, [*before, LEASE])
+
+    assert [each.verified for each in cited] == [True, *[False] * (MAX_CITATIONS - 1)]
+
+
 @pytest.mark.parametrize(
     "text",
-    ["plain", "[[Page]]", "[[Wiki page]]", 'if [[ $a == "b" ]]; then', "[[1, 2], [3, 4]]", "[[]]"],
+    [
+        "plain",
+        "[[Page]]",
+        "[[Wiki page]]",
+        'if [[ $a == "b" ]]; then',
+        "[[1, 2], [3, 4]]",
+        "[[]]",
+        "[deadbeef: x]",
+    ],
 )
 def test_brackets_of_other_kinds_are_no_citations(text: str) -> None:
     assert citations_of(text, [LEASE]) == ()

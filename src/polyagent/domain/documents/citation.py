@@ -3,8 +3,10 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from uuid import UUID
 
+import msgspec
 from msgspec.structs import replace
 
 from polyagent.domain.chat import Citation
@@ -15,6 +17,8 @@ from polyagent.domain.documents.retrieval import Passage
 NOBODY = UUID(int=0)
 MAX_CITATIONS = 200
 MAX_QUOTE_CHARACTERS = 4_000
+MAX_TEXTS = 50
+"""So many texts of one label are looked through: the passage, and what a conversation has quoted of it."""
 
 HOW_TO_CITE = (
     "After each statement that you take from a passage, cite it by the passage's id with a short quotation,"
@@ -22,15 +26,33 @@ HOW_TO_CITE = (
 )
 
 # [[id: "quotation"]], or what models make of it
-_MARKER = re.compile(
-    r"(?:\[\[|\u3010)\s{0,9}(?:(?:id|passage|chunk)[\s=:#]{1,3})?(?P<label>[\w.-]{1,64})\s{0,9}"
-    r"(?P<then>[:|\u2020\uff1a]|,?(?=\s?[\"\u201c\u00ab\u300c])|\]\]|\u3011)\s{0,9}"
+_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}|[0-9a-f]{8}"
+_HEAD = (
+    '(?:[^\\[\\]\\n"\u201c\u00ab\u300c:|\u2020\uff1a\u3010\u3011\\\\]'
+    f'|[":](?=\\s?(?:{_ID})\\b)|(?<=[0-9a-f]{{8}})")'
 )
+_MARKER = re.compile(
+    rf"(?P<opens>\\?\[\\?\[|\u3010|\[)(?P<head>{_HEAD}{{0,80}})"
+    r"(?P<then>[:|\u2020\uff1a]|(?=[\"\u201c\u00ab\u300c])|\\?\]\\?\]|\u3011|\])\s{0,9}",
+    re.IGNORECASE,
+)
+_ID_IN = re.compile(rf"(?<!\w)(?:{_ID})(?!\w)", re.IGNORECASE)
+_KIND = re.compile(r"\s*(?:(?:id|passage|chunk)[\s=:#]+)?", re.IGNORECASE)
+_NAME = re.compile(r"[\w.-]{1,64}")
 _OPENING = "\"'\u201c\u201e\u00ab\u300c\u300e\u2018"
-_QUOTED_END = re.compile("[\"'\u201d\u201c\u00bb\u300d\u300f\u2019]\\s{0,9}(?:\\]|\u3011)")
-_BARE_END = re.compile("\\]\\]|\u3011")
+_QUOTED_END = re.compile("[\"'\u201d\u201c\u00bb\u300d\u300f\u2019]\\s{0,9}\\\\?(?:\\]|\u3011)")
+_BARE_END = re.compile(r"\\?\]\\?\]|\u3011")
+_SINGLE_END = re.compile(r"\]")
 _LINE_END = re.compile(r"\n\s*\n|\Z")
-_LABEL = re.compile(r"[0-9a-f]{8}|[0-9a-f]{32}")
+
+
+class _Marker(msgspec.Struct, frozen=True):
+    """What comes before a quotation: `ending` is what ends the quotation, None: there is none."""
+
+    label: str
+    start: int
+    end: int
+    ending: re.Pattern[str] | None
 
 
 def citations_of(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
@@ -41,37 +63,65 @@ def citations_of(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]
     one that names no passage here has the document and chunk 00000000-0000-0000-0000-000000000000.
     Where nothing is cited, what the text repeats of a passage is.
     """
-    cited = dict.fromkeys(_cited(text.replace('\\"', '"')))  # as JSON has it
+    known = _by_label(passages)
+    cited = dict.fromkeys(_cited(text.replace('\\"', '"'), known))  # as JSON has it
     if not cited:
         found = (_verified(passage, place) for passage, place in repeated(text, passages))
         return tuple(dict.fromkeys(found))[:MAX_CITATIONS]
-    known: defaultdict[str, list[Passage]] = defaultdict(list)
-    for each in passages:
-        known[each.label].append(each)
-        known[each.chunk_id.hex].append(each)
     return tuple(_checked(label, quote, known) for label, quote in [*cited][:MAX_CITATIONS])
 
 
-def _cited(text: str) -> Iterator[tuple[str, str]]:
+def _by_label(passages: Sequence[Passage]) -> Mapping[str, Sequence[Passage]]:
+    """Return what each label may mean: different texts, the last `MAX_TEXTS` of them."""
+    known: defaultdict[str, dict[str, Passage]] = defaultdict(dict)
+    for each in passages:
+        for label in (each.label, each.chunk_id.hex):
+            known[label].pop(each.text, None)
+            known[label][each.text] = each
+    return {label: [*texts.values()][-MAX_TEXTS:] for label, texts in known.items()}
+
+
+def _cited(text: str, known: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Yield label and quotation of each marker. One that has no end goes on to the end of its paragraph."""
-    at = 0
-    while (found := _MARKER.search(text, at)) is not None:
-        at = found.end()
-        label = found["label"].lower().replace("-", "")
-        if found["then"] in ("]]", "\u3011"):
-            if _LABEL.fullmatch(label):
-                yield label, ""
+    after = 0
+    for marker, following in pairwise([*_markers(text, known), None]):
+        if marker is None or marker.start < after:
             continue
-        quote, at = _quotation(text, at)
-        yield label, quote
+        quote, after = "", marker.end
+        if marker.ending is not None:
+            most = marker.end + MAX_QUOTE_CHARACTERS
+            most = min(most, following.start) if following else most
+            quote, after = _quotation(text, marker.end, most, marker.ending)
+        yield marker.label, quote
 
 
-def _quotation(text: str, at: int) -> tuple[str, int]:
+def _markers(text: str, known: Mapping[str, object]) -> Iterator[_Marker]:
+    """Yield what cites something: an id, in single brackets one that is known; or a name, if a quotation follows."""
+    for found in _MARKER.finditer(text):
+        head, is_over = found["head"], found["then"].endswith(("]", "\u3011"))
+        is_single, is_quoted = (
+            found["opens"] == "[",
+            text[found.end() : found.end() + 1] in _OPENING,
+        )
+        ids = _ID_IN.findall(head)
+        if ids:
+            label = ids[0].lower().replace("-", "")
+            is_one = label in known or not is_single
+        else:
+            label = _KIND.sub("", head, count=1).strip(" ,").lower().replace("-", "")
+            is_name = bool(_NAME.fullmatch(label)) or (
+                label != "" and is_quoted and found["then"] != ""
+            )
+            is_one = is_name and not is_single and not is_over
+        if is_one:
+            ending = _SINGLE_END if is_single else _BARE_END
+            yield _Marker(label, found.start(), found.end(), None if is_over else ending)
+
+
+def _quotation(text: str, at: int, most: int, bare: re.Pattern[str]) -> tuple[str, int]:
     """Return the quotation that begins at a place, without its marks, and where its marker ends."""
-    following = _MARKER.search(text, at, at + MAX_QUOTE_CHARACTERS)
-    most = following.start() if following else at + MAX_QUOTE_CHARACTERS
     is_quoted = text[at : at + 1] and text[at] in _OPENING
-    ends = (_QUOTED_END, _BARE_END) if is_quoted else (_BARE_END,)
+    ends = (_QUOTED_END, bare) if is_quoted else (bare,)
     begin = at + 1 if is_quoted else at
     for end in ends:
         if (found := end.search(text, begin, most)) is not None:

@@ -64,7 +64,7 @@ def find(quote: str, text: str) -> tuple[int, int] | None:
     return None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _compared(text: str, join: bool) -> _Folded:
     return _Folded(text, join=join)
 
