@@ -17,6 +17,7 @@ from tests.api.client import Client
 from tests.api.house import House, some_id
 
 SEARCH = "/api/v1/documents/search"
+SCHEDULE = {"name": "s", "cron": "@daily", "timezone": "UTC"}
 
 
 async def puts(house: House, client: Client, *texts: str, **changes: Any) -> str:
@@ -211,11 +212,18 @@ async def test_a_key_needs_the_scope_of_documents(house: House) -> None:
     made = await house.ann.post("/api/v1/api-keys", ask)
     key = house.nobody.with_token(made.json["secret"])
     call = {"name": "document_search", "arguments": {"query": "bees"}}
+    named = {"message": "bees", "document_ids": [str(some_id())]}
+    file = {"type": "file", "document_id": str(some_id())}
 
     for answer in (
         await key.post(SEARCH, {"query": "bees"}),
         await key.post("/api/v1/tools/execute", call),
         await key.post("/api/v1/tasks", {"kind": "tool", "payload": call}),
         await house.chat(key, document_ids=[str(some_id())]),
+        await key.post("/api/v1/tasks", {"kind": "chat", "payload": named}),
+        await key.post("/api/v1/tasks", {"kind": "chat", "payload": {"message": [file]}}),
+        await key.post(
+            "/api/v1/schedules", {**SCHEDULE, "task": {"kind": "chat", "payload": named}}
+        ),
     ):
         answer.as_problem(403, "scope_missing")

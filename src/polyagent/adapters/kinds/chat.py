@@ -9,7 +9,7 @@ import msgspec
 
 from polyagent.adapters.kinds.payload import payload_of
 from polyagent.domain.account import Actor
-from polyagent.domain.chat import Ask, Message
+from polyagent.domain.chat import Ask, FilePart, Message
 from polyagent.domain.errors import Fault, Invalid, TaskFailed, TaskGivenUp
 from polyagent.domain.run import Admitted, Answer, IdempotencyKey
 from polyagent.domain.task import TaskWork
@@ -42,6 +42,8 @@ class ChatTasks:
     def check(self, actor: Actor, payload: dict[str, Any]) -> None:
         actor.require("chat")
         ask = payload_of(payload, Ask)
+        if ask.document_ids or any(isinstance(part, FilePart) for part in ask.parts):
+            actor.require("documents:read")
         for name, given in (("stream", ask.stream is not None), ("background", ask.background)):
             if given:
                 fault = Fault(f"#/{name}", "A task is in the background: leave this out.")
