@@ -174,6 +174,23 @@ async def test_documents_of_others_are_no_agents_documents(house: House) -> None
     assert agent["document_ids"] == [mine]
 
 
+async def test_an_agent_is_changed_though_its_documents_are_gone_or_anothers(house: House) -> None:
+    gone, kept = await puts(house, house.ann, "bees"), await puts(house, house.ann, "owls")
+    hidden = await puts(house, house.root, "hidden")
+    agent = await house.agent(house.ann, document_ids=[gone, kept])
+    path = f"/api/v1/agents/{agent['id']}"
+
+    off = await house.root.request("PATCH", path, json={"status": "inactive"})
+    other = await house.root.request("PATCH", path, json={"document_ids": [kept, hidden, gone]})
+    deleted = await house.ann.request("DELETE", f"/api/v1/documents/{gone}")
+    told = await house.ann.request("PATCH", path, json={"description": "of birds"})
+    wrong = await house.ann.request("PATCH", path, json={"document_ids": [kept, hidden]})
+
+    assert (off.status, other.status, deleted.status, told.status) == (200, 200, 204, 200)
+    assert wrong.status == 200  # an administrator put it there; ann does not see what it says
+    assert (await house.ann.post(SEARCH, {"query": "hidden"})).json["items"] == []
+
+
 async def test_an_answer_shows_its_citations(house: House) -> None:
     document_id = await puts(house, house.ann, "The notice period is three months.")
     chunk_id = (await house.ann.post(SEARCH, {"query": "notice"})).json["items"][0]["chunk_id"]

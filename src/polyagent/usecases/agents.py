@@ -1,6 +1,6 @@
 """Agents: create, read, change, delete, versions; and the built-in ones of a workspace."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -145,7 +145,7 @@ class ManageAgents:
             new = made(now).tidied()
             if actor.is_admin:
                 now.require_changeable(new)
-            await self._check(actor, new)
+            await self._check(actor, new, may_stay=now.document_ids)
             try:
                 async with self._store.begin(actor) as tx:
                     agent = await tx.agents.change(agent_id, new, version=version or now.version)
@@ -183,9 +183,13 @@ class ManageAgents:
             updated_at=now,
         )
 
-    async def _check(self, actor: Actor, new: NewAgent) -> None:
+    async def _check(self, actor: Actor, new: NewAgent, *, may_stay: Sequence[UUID] = ()) -> None:
+        """What the agent has names documents that are gone by now, or its owner's: these may stay."""
         require_tools(self._tools, new.tools)
         require_tools(self._tools, tuple(new.approval), pointer="#/approval/{name}")
-        await require_documents(self._retrieval, actor, new.document_ids, "#/document_ids/{n}")
+        pointer = "#/document_ids/{n}"
+        await require_documents(
+            self._retrieval, actor, new.document_ids, pointer, may_stay=may_stay
+        )
         if new.model is not None:
             await model_info(self._models, new.model, pointer="#/model")

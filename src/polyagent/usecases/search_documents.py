@@ -37,15 +37,21 @@ class FindDocuments:
 
 
 async def require_documents(
-    retrieval: Retrieval, actor: Actor, named: Sequence[UUID], pointer: str
+    retrieval: Retrieval,
+    actor: Actor,
+    named: Sequence[UUID],
+    pointer: str,
+    *,
+    may_stay: Sequence[UUID] = (),
 ) -> None:
     """Raise `NotFound` for ids of documents that the actor can neither own nor share.
 
-    `pointer` says where the `n`th was named.
+    `pointer` says where the `n`th was named; what `may_stay` is not asked for.
     """
-    if not named:
+    known = frozenset(may_stay)
+    if not (asked := [each for each in named if each not in known]):
         return
-    known = await retrieval.known(reach_of(actor, None, named))
+    known |= await retrieval.known(reach_of(actor, None, asked))
     faults = tuple(
         Fault(pointer.format(n=n), f"There is no document {document_id}.")
         for n, document_id in enumerate(named)
