@@ -18,7 +18,12 @@ from polyagent.adapters.extraction.extractor import ChildExtractor
 from polyagent.domain.documents.chunking import Piece, Sizes
 from polyagent.domain.documents.document import Document
 from polyagent.domain.documents.filetype import DOCX, HTML, PDF, TEXT, XLSX
-from polyagent.domain.errors import DocumentTooComplex, DocumentUnreadable, DocumentWithoutText
+from polyagent.domain.errors import (
+    DocumentTooComplex,
+    DocumentUnreadable,
+    DocumentWithoutText,
+    TaskFailed,
+)
 from polyagent.domain.ids import new_id
 from tests.e2e.processes import children_of, eventually
 from tests.files import pdf, workbook, zipped
@@ -28,28 +33,30 @@ CPU_S = 3
 FLATE = b"/Filter/FlateDecode"
 
 
+def _document(content_type: str, size_bytes: int) -> Document:
+    return Document(
+        id=new_id(),
+        workspace_id=new_id(),
+        owner_id=new_id(),
+        filename="file",
+        content_type=content_type,
+        size_bytes=size_bytes,
+        sha256="",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
 async def read(content_type: str, content: bytes) -> list[Piece]:
     with closing(ChildExtractor(Sizes(), cpu_s=CPU_S)) as extract:
         return await read_with(extract, content_type, content)
 
 
 async def read_with(extract: ChildExtractor, content_type: str, content: bytes) -> list[Piece]:
-    document = Document(
-        id=new_id(),
-        workspace_id=new_id(),
-        owner_id=new_id(),
-        filename="file",
-        content_type=content_type,
-        size_bytes=len(content),
-        sha256="",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-
     async def chunks() -> AsyncIterator[bytes]:
         for at in range(0, len(content), 65_536):
             yield content[at : at + 65_536]
 
-    return [piece async for piece in extract(document, chunks())]
+    return [piece async for piece in extract(_document(content_type, len(content)), chunks())]
 
 
 async def test_a_file_comes_back_in_pieces() -> None:
@@ -77,6 +84,38 @@ async def test_files_are_read_though_what_forks_the_children_was_killed() -> Non
 
 def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_what_asks_all_processes_to_end_ends_no_reader() -> None:
+    """As service managers do: the server itself finishes first."""
+    pieces = await _interrupted(signal.SIGTERM)
+
+    assert [piece.text for piece in pieces] == ["first second"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_a_reader_that_somebody_ended_is_not_the_documents_fault() -> None:
+    with pytest.raises(TaskFailed):
+        await _interrupted(signal.SIGKILL)
+
+
+async def _interrupted(number: signal.Signals) -> list[Piece]:
+    """Read a file, while what reads it gets a signal."""
+    before = children_of(os.getpid())
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"first "
+        (nursery,) = set(children_of(os.getpid())) - set(before)
+        (reader,) = children_of(nursery)
+        for pid in (reader, nursery) if number == signal.SIGTERM else (nursery,):
+            os.kill(pid, number)
+        if number == signal.SIGKILL:
+            eventually(lambda: not Path(f"/proc/{reader}").exists(), "the reader ends")
+        yield b"second"
+
+    with closing(ChildExtractor(Sizes(), cpu_s=CPU_S)) as extract:
+        return [piece async for piece in extract(_document(TEXT, 12), chunks())]
 
 
 async def test_a_refusal_is_raised_as_what_it_is() -> None:

@@ -11,6 +11,6 @@ class Extractor(Protocol):
     ) -> AsyncGenerator[Piece, None]:
         """Read a document, and return its text cut to chunks, in order, as it is asked for them.
 
-        What reads it has little memory and time, and can harm nobody. Raises `DocumentUnreadable`, and
-        what `content` raises.
+        What reads it has little memory and time, and can harm nobody. Raises `DocumentUnreadable`,
+        `TaskFailed` if it was ended and may be tried again, and what `content` raises.
         """

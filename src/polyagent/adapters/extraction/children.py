@@ -22,6 +22,12 @@ class Child(msgspec.Struct, frozen=True):
     pid: int
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    nursery: subprocess.Popen[bytes]
+
+    @property
+    def is_orphan(self) -> bool:
+        """Say whether what forked it has ended, and it with that."""
+        return self.nursery.poll() is not None
 
 
 class Nursery:
@@ -34,47 +40,48 @@ class Nursery:
     @asynccontextmanager
     async def child(self) -> AsyncIterator[Child]:
         """Have a child until the block ends; then nothing is left of it."""
-        reader, writer = await asyncio.open_connection(sock=self._asked(), limit=LINE_BYTES)
+        stream, nursery = self._asked()
+        reader, writer = await asyncio.open_connection(sock=stream, limit=LINE_BYTES)
         try:
             async with asyncio.timeout(START_S):
                 pid = _pid(await reader.readline())
             # it waits for our request: whoever has this number is it
             handle = _handle(pid)
             try:
-                yield Child(pid, reader, writer)
+                yield Child(pid, reader, writer, nursery)
             finally:
                 _kill(pid, handle)
                 await _ended(reader)
         finally:
             writer.close()
 
-    def _asked(self) -> socket.socket:
-        """Ask for a child, and return our end of its stream."""
+    def _asked(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+        """Ask for a child; return our end of its stream, and what it is forked by."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._send(theirs)
+                return ours, self._send(theirs)
             except OSError:
                 self.close()
-                self._send(theirs)
-        return ours
+                return ours, self._send(theirs)
 
-    def _send(self, stream: socket.socket) -> None:
-        if self._control is None:
-            self._control = self._start()
+    def _send(self, stream: socket.socket) -> subprocess.Popen[bytes]:
+        if self._process is None or self._control is None:
+            self._process, self._control = self._start()
         socket.send_fds(self._control, [b"+"], [stream.fileno()])
+        return self._process
 
-    def _start(self) -> socket.socket:
+    def _start(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  # words of our own
+            process = subprocess.Popen(  # noqa: S603  # words of our own
                 (sys.executable, "-P", "-m", MODULE),
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
             )
-        return ours
+        return process, ours
 
     def close(self) -> None:
         """End it, and all that it forked."""
@@ -93,7 +100,7 @@ def _pid(line: bytes) -> int:
 
 async def _ended(reader: asyncio.StreamReader) -> None:
     """Wait until nobody has the other end any more."""
-    with suppress(ConnectionResetError):
+    with suppress(ConnectionError):
         while await reader.read(LINE_BYTES):
             continue
 

@@ -15,6 +15,7 @@ from polyagent.domain.errors import (
     DocumentTooComplex,
     DocumentUnreadable,
     DocumentWithoutText,
+    TaskFailed,
 )
 
 MAX_CHILDREN = 2
@@ -62,7 +63,10 @@ async def _feed(child: Child, request: Request, content: AsyncIterator[bytes]) -
 
 
 async def _lines(child: Child) -> AsyncIterator[Line]:
-    """Raises `DocumentUnreadable`, also if the child ends or says nothing before it is done."""
+    """Raises `DocumentUnreadable`, also if the child ends or says nothing before it is done.
+
+    `TaskFailed` if it ended with what forked it: another may read the document.
+    """
     while True:
         line = await _line(child)
         if line.refusal is not None:
@@ -76,7 +80,9 @@ async def _line(child: Child) -> Line:
     try:
         async with asyncio.timeout(SILENCE_S):
             return msgspec.json.decode(await child.reader.readline(), type=Line)
-    except (TimeoutError, ValueError, ConnectionResetError) as error:
+    except (TimeoutError, ValueError, ConnectionError) as error:
+        if child.is_orphan:
+            raise TaskFailed("What reads documents was ended by somebody else.") from error
         megabytes = MEMORY_BYTES // 1024**2
         raise DocumentTooComplex(
             f"To read it takes more than {CPU_S} s or {megabytes} MB, or it is made to break what reads it."

@@ -22,7 +22,8 @@ def main() -> None:
     """Fork until the server is gone."""
     child.end_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the server decides
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # terminals and systemd ask all; the server decides
     for name in (*READERS, *_encodings()):
         with suppress(ImportError):  # some are for other systems
             import_module(name)
