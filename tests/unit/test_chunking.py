@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyagent.domain.documents.chunking import Piece, Sizes, cut
+from polyagent.domain.documents.chunking import (
+    MAX_HEADING_CHARACTERS,
+    MAX_HEADINGS,
+    Piece,
+    Sizes,
+    cut,
+)
 from polyagent.domain.documents.document import Block, Extracted
 
 SIZES = Sizes(most=50, overlap=10)
@@ -111,3 +117,14 @@ def test_progress_grows_to_the_end() -> None:
 
     assert [piece.progress for piece in pieces] == sorted(piece.progress for piece in pieces)
     assert pieces[-1].progress > 0.99
+
+
+def test_headings_that_chunks_repeat_are_few_and_short() -> None:
+    long, deep = f"# {'word ' * 1000}", "\n".join(f"{'#' * n} level {n}" for n in range(2, 60))
+
+    pieces = [*cut(by_lines(f"{long}\n{deep}\n{'text ' * 100}"), SIZES)]
+
+    told = pieces[-1].headings
+    assert told[-1].endswith("level 59")
+    assert len(told) == MAX_HEADINGS
+    assert all(len(each) <= MAX_HEADING_CHARACTERS for piece in pieces for each in piece.headings)

@@ -191,6 +191,14 @@ def test_a_web_page_is_what_is_for_reading() -> None:
     assert text_of(HTML, page) == "T\n\nHead\n\none two\n\na\n\nb\n\nA1 | B1\n\nx\n  y\n\ntail"
 
 
+def test_a_table_in_a_table_is_read_once() -> None:
+    """As most mails are laid out."""
+    inner = b"<table><tr><td>A<td>B</table>"
+    content = b"<table><tr><td>one " + inner + b"<td>two<tr><td>three</table>"
+
+    assert text_of(HTML, content).strip() == "one A B | two\nthree"
+
+
 def test_markdown_stays_as_it_is_and_its_headings_are_known() -> None:
     text = "# A\nx\n\n## B\n\n```\n# no heading\n```\n" + "word " * 900
 

@@ -25,6 +25,10 @@ _SENTENCE_END = re.compile(
 _WIDEST = 4  # characters of a token at most, by the estimate
 _MARKS = 16
 
+MAX_HEADINGS = 9
+MAX_HEADING_CHARACTERS = 200
+"""Each piece repeats those it stands under: without a bound a file would become hundreds of itself."""
+
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """In tokens: how many a chunk has at most, and how many of them the one before may have had at its end."""
@@ -132,7 +136,8 @@ def _units(extracted: Extracted, sizes: Sizes, places: list[_Place]) -> Iterator
     for start, end, block in _spans(extracted):
         if block.kind == "heading":
             path = [above for above in path if above[0] < block.level]
-            path.append((block.level, extracted.text[start:end].strip()))
+            heading = extracted.text[start : min(end, start + MAX_HEADING_CHARACTERS)].strip()
+            path = [*path, (block.level, heading)][-MAX_HEADINGS:]
         place = _Place(_page(extracted, start), tuple(text for _, text in path))
         if not places or places[-1] != place:
             places.append(place)

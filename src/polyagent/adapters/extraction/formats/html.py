@@ -1,6 +1,7 @@
 """HTML: what is for reading, without navigation, scripts and forms."""
 
 import re
+from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -127,7 +128,8 @@ class _Walk:
             self._writer.code(node.text())
         else:
             rows = (
-                [cell.text(separator=" ") for cell in row.css("th, td")] for row in node.css("tr")
+                [cell.text(separator=" ") for cell in _own(node, row, "th, td")]
+                for row in _own(node, node, "tr")
             )
             self._writer.table([row_of(row) for row in rows])
 
@@ -135,3 +137,13 @@ class _Walk:
         lines = "".join(self._text).split("\n") if self._text else []
         self._text.clear()
         self._writer.paragraph(_SPACE.sub(" ", " ".join(lines)))
+
+
+def _own(table: LexborNode, within: LexborNode, selector: str) -> Iterator[LexborNode]:
+    """Return the rows or cells of a table that are not those of one in it."""
+    for node in within.css(selector):
+        holder = node.parent
+        while holder is not None and holder.tag != "table":
+            holder = holder.parent
+        if holder is not None and holder.mem_id == table.mem_id:
+            yield node
