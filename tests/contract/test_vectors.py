@@ -166,6 +166,32 @@ async def test_an_index_that_is_embedded_before_it_is_used(atlas: Atlas) -> None
     assert told[-1] == 1
 
 
+async def test_while_it_is_indexed_again_a_document_is_found_once(atlas: Atlas) -> None:
+    ann = await atlas.shelf.tenant.joins("ann")
+    document = await atlas.shelf.puts(ann, "words")
+    await atlas.settles()
+    done = asyncio.Event()
+
+    async def finds() -> set[int]:
+        seen = set()
+        while not done.is_set():
+            seen.add(len(await atlas.reads(ann, "words")))
+            await asyncio.sleep(0)
+        return seen
+
+    async def tell(_: float) -> None: ...
+
+    searches = [asyncio.create_task(finds()) for _ in range(4)]
+    for _ in range(25):
+        build = await atlas.shelf.writes(ann, document, "words")
+        await atlas.embed.build(build, tell)
+        await atlas.shelf.indexes.finish(build)
+        await asyncio.sleep(0)
+    done.set()
+
+    assert set().union(*await asyncio.gather(*searches)) == {1}
+
+
 async def test_a_text_that_its_owner_has_already_costs_no_call(atlas: Atlas) -> None:
     ann, bob = await atlas.shelf.tenant.joins("ann"), await atlas.shelf.tenant.joins("bob")
     document = await atlas.shelf.puts(ann, "one text", "another text")

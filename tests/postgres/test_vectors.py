@@ -118,6 +118,29 @@ async def test_the_index_finds_what_comparing_all_finds(pool: Pool, tenant: Tena
     assert found / total >= 0.95
 
 
+async def test_what_others_have_near_a_query_takes_nothing_away(pool: Pool, tenant: Tenant) -> None:
+    """The index comes past theirs first, and gives up."""
+    ann, bob = await tenant.joins("ann"), await tenant.joins("bob")
+    await puts(tenant, bob, *(f"bees make honey {n}" for n in range(400)))
+    await puts(tenant, ann, *(f"owls hunt by night {n}" for n in range(200)))
+    meaning, vectors = Meaning(f"model {new_id()}"), PostgresVectors(pool)
+    await settles(EmbedDocuments(meaning, vectors))
+    nearest, exactly = Nearest(pool, exact=0, scanned=300), Nearest(pool)
+    space = await nearest.space()
+    assert space is not None
+    assert await exactly.space() == space
+    await pool.execute(f"ANALYZE {table(space.id)}")
+
+    query = vector_of("bees make honey", model=space.recipe.model)
+    near = await nearest.find(reach_of(ann, None, None), space, query, 10)
+    right = await exactly.find(reach_of(ann, None, None), space, query, 10)
+    nowhere = await nearest.find(reach_of(bob, None, None), space, [0.0] * space.width, 10)
+
+    assert near == right
+    assert len(near.items) == 10
+    assert nowhere.items == []
+
+
 async def test_nothing_is_left_of_what_was_deleted(pool: Pool, tenant: Tenant) -> None:
     ann = await tenant.joins("ann")
     meaning, vectors = Meaning(f"model {new_id()}"), PostgresVectors(pool)

@@ -43,35 +43,40 @@ WHERE s.workspace_id = $1 AND (s.user_id = $2 OR s.user_id IS NULL)
 # 6 documents
 REACH_NAMED = f"{REACH} AND i.document_id = ANY ($6::uuid[])"
 
-ITERATE = f"""
-SET LOCAL hnsw.ef_search = {EF_SEARCH};
+ITERATE = """
+SET LOCAL hnsw.ef_search = {ef_search};
 SET LOCAL hnsw.iterative_scan = relaxed_order;
-SET LOCAL hnsw.max_scan_tuples = {MAX_SCAN};
+SET LOCAL hnsw.max_scan_tuples = {scanned};
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_bitmapscan = off
 """
+COMPARE = "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_bitmapscan TO DEFAULT"
 
 # 5 shelves, 6 indexes of theirs that are not in use; or 5 the indexes
 IN_SHELVES = "shelf_id = ANY ($5::int[]) AND index_no <> ALL ($6::int[])"
 IN_NAMED = "index_no = ANY ($5::int[])"
 
-# 1 workspace, 2 user, 3 vector, 4 how many
+# 1 workspace, 2 user, 3 vector, 4 how many. Zeros are at no distance (NaN) from anything.
 _TOLD = """
 SELECT d.id AS document_id, d.filename, c.id AS chunk_id, c.text, c.page, c.start_at AS start,
     c.end_at AS end, 1 - best.distance AS score
 FROM best JOIN indexes i ON i.no = best.index_no JOIN documents d ON d.id = i.document_id
 JOIN chunks c ON c.document_id = d.id AND c.index_version = i.version AND c.n = best.n
-WHERE d.workspace_id = $1 AND (d.user_id = $2 OR d.visibility = 'shared')
+WHERE d.workspace_id = $1 AND (d.user_id = $2 OR d.visibility = 'shared') AND best.distance <= 2
 ORDER BY best.distance, best.index_no, best.n
 """
 
 
 class Nearest:
-    """Compares up to `exact` chunks one by one; keeps where pgvector is, once it is known."""
+    """Compares up to `exact` chunks one by one, else goes past `scanned` in the index.
 
-    def __init__(self, pool: Pool, *, exact: int = EXACT) -> None:
+    Keeps where pgvector is, once it is known.
+    """
+
+    def __init__(self, pool: Pool, *, exact: int = EXACT, scanned: int = MAX_SCAN) -> None:
         self._pool = pool
         self._exactly = exact
+        self._scanned = scanned
         self._home = ""
 
     async def space(self) -> Space | None:
@@ -86,7 +91,10 @@ class Nearest:
     async def find(self, reach: Reach, space: Space, vector: Vector, top_k: int) -> Near:
         with translated():
             try:
-                async with self._pool.acquire() as connection:
+                async with (
+                    self._pool.acquire() as connection,
+                    connection.transaction(isolation="repeatable_read", readonly=True),
+                ):
                     return await self._found(connection, reach, space, vector, top_k)
             except asyncpg.UndefinedTableError as error:
                 raise SpaceGone("Another model's vectors took the place of these.") from error
@@ -104,16 +112,18 @@ class Nearest:
         if reach.document_ids is not None:
             only, where = IN_NAMED, [row["in_use"]]
         asked = (reach.workspace_id, reach.user_id, written(vector), top_k, *where)
-        if (
-            row["chunks"] <= self._exactly
-            or row["chunks"] * MAX_SCAN < (row["total"] or 0) * EF_SEARCH
-        ):
+        rows = []
+        if self._is_worth(row["chunks"], row["total"] or 0):
+            await connection.execute(ITERATE.format(ef_search=EF_SEARCH, scanned=self._scanned))
+            rows = await connection.fetch(self._indexed(space, only), *asked)
+            await connection.execute(COMPARE)
+        if len(rows) < top_k:  # others' chunks may be nearer than all that is reached
             rows = await connection.fetch(self._exact(space, only), *asked)
-        else:
-            async with connection.transaction():
-                await connection.execute(ITERATE)
-                rows = await connection.fetch(self._indexed(space, only), *asked)
         return Near(items=[Passage(**row) for row in rows], is_whole=row["is_whole"])
+
+    def _is_worth(self, chunks: int, total: float) -> bool:
+        """Say whether the index is likely to come past enough of so many chunks."""
+        return chunks > self._exactly and chunks * self._scanned >= total * EF_SEARCH
 
     def _exact(self, space: Space, only: str) -> str:
         return f"""
