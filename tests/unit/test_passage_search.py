@@ -48,6 +48,7 @@ class Judge:
 
     def __init__(self) -> None:
         self.away = False
+        self.leaves_out = 0
         self.told: Sequence[str] = ()
 
     def most(self) -> int:
@@ -57,7 +58,8 @@ class Judge:
         self.told = texts
         if self.away:
             raise ModelServiceUnavailable("It is away.")
-        return sorted(((n, float(len(text))) for n, text in enumerate(texts)), key=lambda p: -p[1])
+        ranked = ((n, float(len(text))) for n, text in enumerate(texts))
+        return sorted(ranked, key=lambda p: -p[1])[: len(texts) - self.leaves_out]
 
 
 class Silent(Meaning):
@@ -252,6 +254,17 @@ async def test_a_judge_puts_the_first_in_its_order(desk: Desk) -> None:
     assert len(desk.judge.told) == 3
     assert texts(found) == [TEXTS[2], TEXTS[1]]
     assert [passage.score for passage in found.items] == [len(TEXTS[2]), len(TEXTS[1])]
+
+
+@pytest.mark.parametrize("leaves_out", [0, 2, 3])
+async def test_what_no_judge_sees_comes_behind(desk: Desk, leaves_out: int) -> None:
+    desk.judge.leaves_out = leaves_out
+
+    found = await desk.judged(reach_of(desk.ann, None, None), "doctor", 10, "hybrid")
+
+    scores = [passage.score for passage in found.items]
+    assert sorted(texts(found)) == sorted(TEXTS)
+    assert scores == sorted(scores, reverse=True)
 
 
 async def test_without_the_judge_the_order_stays_and_a_note_says_so(desk: Desk) -> None:

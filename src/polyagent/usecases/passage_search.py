@@ -112,7 +112,10 @@ class PassageSearch:
         return max(top_k, DEPTH, self._reranker.most())
 
     async def _ranked(self, found: FoundPassages, query: str, top_k: int) -> FoundPassages:
-        """Return the best of what was found, in the order of the reranking service if there is one."""
+        """Return the best of what was found, in the order of the reranking service if there is one.
+
+        What it was not told of, or left out, comes behind, with the score of the last that it judged.
+        """
         most = self._reranker.most()
         if not most or not found.items:
             return replace(found, items=found.items[:top_k])
@@ -122,8 +125,10 @@ class PassageSearch:
         except PolyAgentError:
             note = " ".join(filter(None, (found.note, RERANKER_AWAY)))
             return replace(found, items=found.items[:top_k], note=note)
-        items = [replace(first[place], score=score) for place, score in ranked]
-        return replace(found, items=items[:top_k])
+        judged = {place: replace(first[place], score=score) for place, score in ranked}
+        last = ranked[-1][1] if ranked else 0.0
+        others = (replace(p, score=last) for n, p in enumerate(found.items) if n not in judged)
+        return replace(found, items=[*judged.values(), *others][:top_k])
 
 
 def _note(near: Near) -> str | None:
