@@ -1,5 +1,6 @@
 """The vectors of chunks, in PostgreSQL, while they are made."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
@@ -133,7 +134,8 @@ class PostgresVectors:
         return [BareChunk(**row) for row in rows]
 
     async def write(self, work: Embedding, vectors: Sequence[tuple[int, Vector]]) -> None:
-        numbers, told = [n for n, _ in vectors], [written(vector) for _, vector in vectors]
+        numbers = [n for n, _ in vectors]
+        told = await asyncio.to_thread(lambda: [written(vector) for _, vector in vectors])
         async with self._holding(work) as (connection, no):
             home = spaces.quoted(await connection.fetchval(spaces.HOME))
             await connection.execute(_in(WRITE, work.space, home=home), no, numbers, told)
