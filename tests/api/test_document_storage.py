@@ -51,7 +51,9 @@ async def cellar(tmp_path: Path) -> AsyncIterator[Cellar]:
 @asynccontextmanager
 async def _lived_in(directory: Path) -> AsyncIterator[House]:
     settings = msgspec.structs.replace(SETTINGS, documents=Documents(chunk_tokens=50))
-    async with House(settings, BlobsProvider(directory)).open() as house:
+    async with House(
+        settings, BlobsProvider(directory, settings.documents.storage)
+    ).open() as house:
         yield house
 
 

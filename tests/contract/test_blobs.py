@@ -9,9 +9,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from polyagent.adapters.blobs.blobs import BUFFER_BYTES, ObjectBlobs, store_of
+from polyagent.adapters.blobs.provider import BlobsProvider
 from polyagent.adapters.memory.documents.blobs import MemoryBlobs
 from polyagent.domain.errors import BlobGone, StorageUnavailable
 from polyagent.ports.blobs import Blobs
+from polyagent.settings import SettingsError
 
 BUCKET = "papers"
 
@@ -117,3 +119,14 @@ def test_the_directory_is_nobody_elses(tmp_path: Path) -> None:
     store_of("file:", tmp_path / "documents")
 
     assert (tmp_path / "documents").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_of_the_operators_is_made(tmp_path: Path) -> None:
+    store_of(f"file://{tmp_path}/my%20documents/here", tmp_path)
+
+    assert (tmp_path / "my documents" / "here").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_storage_that_cannot_be_one_says_so_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"documents\.storage .*Account"):
+        BlobsProvider(tmp_path, "az://account/container")

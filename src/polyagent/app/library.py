@@ -32,7 +32,7 @@ def container(settings: Settings, *overrides: App | Provider) -> AsyncContainer:
         RedisProvider(),
         RedisEventsProvider(),
         OpenAIProvider(),
-        BlobsProvider(data_dir(settings)),
+        BlobsProvider(data_dir(settings), settings.documents.storage),
         HealthProvider(),
     )
     return _made(settings, *engines, own=merged([found(), *overrides]))

@@ -19,7 +19,7 @@ from polyagent.domain.selftest import SelftestOptions, SelftestReport
 from polyagent.domain.startup import Prepared
 from polyagent.domain.tool import Tool
 from polyagent.ports.console import Console, UpOptions
-from polyagent.settings import Settings, SettingsError
+from polyagent.settings import Documents, Settings, SettingsError
 
 T = TypeVar("T")
 
@@ -135,14 +135,14 @@ def serve(settings: Settings, *, reuse_port: bool) -> int:
 
 
 def _require_sound(settings: Settings) -> None:
-    """Find here what is wrong with an operator's own: a worker that cannot start is started again and again.
+    """Find here what is wrong with an operator's own, or with how documents are kept: a worker that cannot start is started again and again.
 
     Raises `SettingsError`.
     """
     from polyagent.app.finding import found
     from polyagent.app.library import container
 
-    if not found().is_empty:
+    if not found().is_empty or settings.documents != Documents():
         container(settings)
 
 

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from polyagent.domain.errors import BlobGone, StorageUnavailable
+from polyagent.settings import SettingsError
 
 BUFFER_BYTES = 5 * 1024 * 1024  # the least that S3 takes as a part
 READ_BYTES = 256 * 1024
@@ -48,14 +50,28 @@ class ObjectBlobs:
 
 
 def store_of(storage: str, directory: Path) -> ObjectStore:
-    """Return the store at a URL; `file:` is the directory, which is made when it is needed.
+    """Return the store at a URL; `file:` is the directory. A directory is made when it is needed.
 
-    Credentials and addresses of object stores come from their usual environment.
+    Credentials and addresses of object stores come from their usual environment. Raises `ValueError`,
+    which says what is wrong with a URL, and `OSError`.
     """
-    if storage != "file:":
+    if storage.startswith("file:"):
+        where = directory if storage == "file:" else Path(unquote(urlsplit(storage).path))
+        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return LocalStore(where)
+    try:
         return from_url(storage)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return LocalStore(directory)
+    except BaseError as error:
+        raise ValueError(str(error).partition("\n")[0]) from error
+
+
+def require_sound(storage: str) -> None:
+    """Raise `SettingsError` for a URL that can lead to no store, before anything needs one."""
+    try:
+        if not storage.startswith("file:"):
+            store_of(storage, Path())
+    except ValueError as error:
+        raise SettingsError(f"documents.storage cannot be used: {error}.") from error
 
 
 @contextmanager

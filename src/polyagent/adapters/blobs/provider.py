@@ -4,16 +4,19 @@ from pathlib import Path
 
 from dishka import Provider, Scope, provide
 
-from polyagent.adapters.blobs.blobs import DIRECTORY, ObjectBlobs, store_of
+from polyagent.adapters.blobs.blobs import DIRECTORY, ObjectBlobs, require_sound, store_of
 from polyagent.ports.blobs import Blobs
 from polyagent.settings import Documents
 
 
 class BlobsProvider(Provider):
+    """Raises `SettingsError` for a storage that cannot be one."""
+
     scope = Scope.APP
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, storage: str) -> None:
         super().__init__()
+        require_sound(storage)
         self._directory = data_dir / DIRECTORY
 
     @provide
