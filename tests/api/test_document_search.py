@@ -191,6 +191,25 @@ async def test_an_agent_is_changed_though_its_documents_are_gone_or_anothers(hou
     assert (await house.ann.post(SEARCH, {"query": "hidden"})).json["items"] == []
 
 
+async def test_an_agent_is_changed_though_a_document_of_it_is_gone(house: House) -> None:
+    ann = house.ann
+    gone, there, new = [await puts(house, ann, f"about bees, part {n}") for n in range(3)]
+    agent = await house.agent(ann, document_ids=[gone, there])
+    path = f"/api/v1/agents/{agent['id']}"
+    await ann.request("DELETE", f"/api/v1/documents/{gone}")
+
+    described = await ann.request("PATCH", path, json={"description": "Knows bees."})
+    more = await ann.request("PATCH", path, json={"document_ids": [gone, there, new]})
+    less = await ann.request("PATCH", path, json={"document_ids": [new]})
+    back = await ann.request("PATCH", path, json={"document_ids": [gone]})
+    restored = await ann.post(f"{path}/versions/1/restore")
+
+    assert [each.status for each in (described, more, less, restored)] == [200] * 4
+    assert less.json["document_ids"] == [new]
+    assert restored.json["document_ids"] == [gone, there]
+    back.as_problem(404, "not_found")
+
+
 async def test_an_answer_shows_its_citations(house: House) -> None:
     document_id = await puts(house, house.ann, "The notice period is three months.")
     chunk_id = (await house.ann.post(SEARCH, {"query": "notice"})).json["items"][0]["chunk_id"]

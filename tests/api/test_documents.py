@@ -227,6 +227,7 @@ async def test_a_user_keeps_so_much(house: House) -> None:
 
     full.as_problem(413, "quota_exceeded")
     assert others.status == 202
+    assert len(await blobs_of(house)) == 3  # nothing stays of what was refused
 
 
 @pytest.mark.parametrize("name", ["a.pdf", "a.txt", "a"])

@@ -155,6 +155,26 @@ async def test_while_it_is_indexed_again_the_index_before_is_in_use(tenant: Tena
     assert await _texts(tenant, ann, document) == ["new"]
 
 
+async def test_a_task_that_begins_again_takes_no_progress_back(tenant: Tenant) -> None:
+    ann = await tenant.joins("ann")
+    document = await _added(tenant, ann)
+    task_id = new_id()
+    died = await tenant.indexes.begin(ann, document.id, task_id)
+    await tenant.indexes.write(died, chunks_of(document, "half"), progress=0.5)
+
+    build = await tenant.indexes.begin(ann, document.id, task_id)
+    begun = await _get(tenant, ann, document)
+    await tenant.indexes.write(build, chunks_of(document, "a"), progress=0.25)
+    behind = await _get(tenant, ann, document)
+    await tenant.indexes.write(build, chunks_of(document, "b", first=1), progress=0.75)
+    ahead = await _get(tenant, ann, document)
+    await tenant.indexes.begin(ann, document.id, new_id())
+    another = await _get(tenant, ann, document)
+
+    told = [each.progress for each in (begun, behind, ahead, another)]
+    assert told == [0.5, 0.5, 0.75, 0]
+
+
 async def test_who_was_overtaken_writes_nothing_more(tenant: Tenant) -> None:
     ann = await tenant.joins("ann")
     document = await _added(tenant, ann)

@@ -128,7 +128,9 @@ class ManageAgents:
         actor.require("agents:write")
         async with self._store.begin(actor) as tx:
             then = await tx.agents.at_version(agent_id, number)
-        return await self._change(actor, agent_id, lambda _: then.ask(), version)
+        return await self._change(
+            actor, agent_id, lambda _: then.ask(), version, kept=then.document_ids
+        )
 
     async def _change(
         self,
@@ -136,8 +138,13 @@ class ManageAgents:
         agent_id: UUID,
         made: Callable[[Agent], NewAgent],
         version: int | None,
+        *,
+        kept: Sequence[UUID] = (),
     ) -> Agent:
-        """Store what is `made` of the agent as it is now: without a `version`, anew until nobody was faster."""
+        """Store what is `made` of the agent as it is now: without a `version`, anew until nobody was faster.
+
+        Documents that it has, or that are `kept`, may be gone by now.
+        """
         actor.require("agents:write")
         while True:
             async with self._store.begin(actor) as tx:
@@ -145,7 +152,7 @@ class ManageAgents:
             new = made(now).tidied()
             if actor.is_admin:
                 now.require_changeable(new)
-            await self._check(actor, new, may_stay=now.document_ids)
+            await self._check(actor, new, [*kept, *now.document_ids])
             try:
                 async with self._store.begin(actor) as tx:
                     agent = await tx.agents.change(agent_id, new, version=version or now.version)
@@ -183,13 +190,11 @@ class ManageAgents:
             updated_at=now,
         )
 
-    async def _check(self, actor: Actor, new: NewAgent, *, may_stay: Sequence[UUID] = ()) -> None:
-        """What the agent has names documents that are gone by now, or its owner's: these may stay."""
+    async def _check(self, actor: Actor, new: NewAgent, kept: Sequence[UUID] = ()) -> None:
         require_tools(self._tools, new.tools)
         require_tools(self._tools, tuple(new.approval), pointer="#/approval/{name}")
-        pointer = "#/document_ids/{n}"
         await require_documents(
-            self._retrieval, actor, new.document_ids, pointer, may_stay=may_stay
+            self._retrieval, actor, new.document_ids, "#/document_ids/{n}", kept=kept
         )
         if new.model is not None:
             await model_info(self._models, new.model, pointer="#/model")

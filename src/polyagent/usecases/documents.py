@@ -18,7 +18,7 @@ from polyagent.domain.documents.document import (
 )
 from polyagent.domain.documents.filename import clean_filename
 from polyagent.domain.documents.filetype import Sniffer
-from polyagent.domain.errors import StorageUnavailable, TooLarge
+from polyagent.domain.errors import QuotaExceeded, StorageUnavailable, TooLarge, TooManyOpen
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import Task, TaskAsk, TaskDefaults, TaskToQueue
@@ -59,9 +59,13 @@ class Incoming:
 
         Raises `QuotaExceeded`, `TooManyOpen`.
         """
-        # from here on nobody knows whether a document has it, unless this ends well
+        # from here on nobody knows whether a document has it, unless this ends well or is refused
         self.spare = None
-        document, is_new = await self._documents.add(self._actor, received, new)
+        try:
+            document, is_new = await self._documents.add(self._actor, received, new)
+        except (QuotaExceeded, TooManyOpen):
+            self.spare = received.blob
+            raise
         self.spare = None if is_new else received.blob
         return document, is_new
 

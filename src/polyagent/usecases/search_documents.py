@@ -42,13 +42,14 @@ async def require_documents(
     named: Sequence[UUID],
     pointer: str,
     *,
-    may_stay: Sequence[UUID] = (),
+    kept: Sequence[UUID] = (),
 ) -> None:
     """Raise `NotFound` for ids of documents that the actor can neither own nor share.
 
-    `pointer` says where the `n`th was named; what `may_stay` is not asked for.
+    `pointer` says where the `n`th was named. Those that are `kept` stay, though they may be gone by now, or
+    somebody else's.
     """
-    known = frozenset(may_stay)
+    known = frozenset(kept)
     if not (asked := [each for each in named if each not in known]):
         return
     known |= await retrieval.known(reach_of(actor, None, asked))

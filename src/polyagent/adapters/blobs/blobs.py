@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +16,9 @@ from polyagent.settings import SettingsError
 BUFFER_BYTES = 5 * 1024 * 1024  # the least that S3 takes as a part
 READ_BYTES = 256 * 1024
 BATCH = 1000
+MAX_RETRIES = 3
+RETRY = timedelta(seconds=10)
+"""How long a request is tried again. One that is not answered ends after 30 s, and is not."""
 DIRECTORY = "documents"
 """Where `file:` is, in the data directory."""
 
@@ -60,7 +64,7 @@ def store_of(storage: str, directory: Path) -> ObjectStore:
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
         return LocalStore(where)
     try:
-        return from_url(storage)
+        return from_url(storage, retry_config={"max_retries": MAX_RETRIES, "retry_timeout": RETRY})
     except BaseError as error:
         raise ValueError(str(error).partition("\n")[0]) from error
 

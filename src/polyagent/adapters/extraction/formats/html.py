@@ -67,9 +67,10 @@ _CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w.:-]{1,40})", re.IGNO
 _SPACE = re.compile(r"\s+")
 
 
-def read(content: bytes, writer: TextWriter) -> None:
+def read(content: bytes, writer: TextWriter, charset: str | None = None) -> None:
+    """Read a page; `charset` is what it came with, which counts before what it says itself."""
     told = _CHARSET.search(content[:4096])
-    tree = LexborHTMLParser(decode(content, told[1].decode() if told else None))
+    tree = LexborHTMLParser(decode(content, charset or (told[1].decode() if told else None)))
     title = tree.css_first("title")
     if title is not None:
         writer.heading(title.text(), 1)

@@ -60,7 +60,8 @@ def _body(part: Message, writer: TextWriter) -> None:
     if not isinstance(content, bytes):
         return
     if part.get_content_type() == "text/html":
-        import_module("polyagent.adapters.extraction.formats.html").read(content, writer)
+        html = import_module("polyagent.adapters.extraction.formats.html")
+        html.read(content, writer, _charset(part))
         return
     for paragraph in decode(content, _charset(part)).split("\n\n"):
         writer.paragraph(paragraph)

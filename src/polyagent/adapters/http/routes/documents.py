@@ -141,7 +141,6 @@ class DocumentController(Controller):
             "Content-Disposition": attachment(document.filename),
             "Content-Length": str(document.size_bytes),
             "Content-Security-Policy": "sandbox",
-            "X-Content-Type-Options": "nosniff",
         }
         opened = await _opened(content)
         return Stream(opened, headers=headers, media_type=document.content_type)

@@ -138,14 +138,20 @@ class MemoryIndexes:
         task = self._state.tasks.get(task_id)
         if task is not None and (task.status, task.attempt) != ("running", attempt):
             raise Fenced(GONE)
+        so_far = row.document.progress if row.task_id == task_id else 0.0
         row = self._put(
-            row, build=row.build + 1, task_id=task_id, written=(), **_processing(row.document)
+            row,
+            build=row.build + 1,
+            task_id=task_id,
+            written=(),
+            **_processing(row.document, so_far),
         )
         return Build(document=row.document, blob=row.blob, version=row.build)
 
     async def write(self, build: Build, chunks: Sequence[Chunk], *, progress: float) -> None:
         row = self._own(build)
-        document = replace(row.document, progress=progress)
+        so_far = max(progress, row.document.progress)
+        document = replace(row.document, progress=so_far)
         self._put(row, document=document, written=(*row.written, *chunks))
 
     async def finish(self, build: Build) -> None:
@@ -211,10 +217,10 @@ def _may_change(actor: Actor, document: Document) -> bool:
     return ours and (actor.is_admin or document.owner_id == actor.user_id)
 
 
-def _processing(document: Document) -> dict[str, Any]:
+def _processing(document: Document, progress: float) -> dict[str, Any]:
     version = document.version + 1
     return {
         "document": replace(
-            document, status="processing", error=None, progress=0.0, version=version
+            document, status="processing", error=None, progress=progress, version=version
         )
     }

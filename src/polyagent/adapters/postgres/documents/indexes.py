@@ -18,8 +18,8 @@ from polyagent.domain.errors import Fenced, NotFound
 # 1 document, 2 task, 3 workspace, 4 user, 5 whether that is an administrator, 6 attempt
 BEGIN = """
 UPDATE documents d
-SET build = build + 1, status = 'processing', error = NULL, progress = 0, version = version + 1,
-    task_id = $2
+SET build = build + 1, status = 'processing', error = NULL, version = version + 1, task_id = $2,
+    progress = CASE WHEN task_id = $2 THEN progress ELSE 0 END
 WHERE id = $1 AND workspace_id = $3 AND (user_id = $4 OR $5) AND NOT EXISTS (
     SELECT FROM tasks t WHERE t.id = $2 AND (t.status <> 'running' OR t.attempt <> $6)
 )
@@ -35,7 +35,7 @@ DISCARD = "DELETE FROM chunks WHERE document_id = $1 AND index_version <> $2"
 # 1 document, 2 build, 3 progress, 4.. the columns of chunks
 WRITE = """
 WITH d AS (
-    UPDATE documents SET progress = $3 WHERE id = $1 AND build = $2
+    UPDATE documents SET progress = greatest(progress, $3) WHERE id = $1 AND build = $2
     RETURNING id, workspace_id, user_id
 ), c AS (
     INSERT INTO chunks (
