@@ -69,7 +69,10 @@ class Exchange:
         message = await self._next()
         assert message["type"] == "http.response.start", message
         self.status = message["status"]
-        self.headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
+        self.headers = {}
+        for name, value in message["headers"]:
+            key, told = name.decode().lower(), self.headers.get(name.decode().lower())
+            self.headers[key] = value.decode() if told is None else f"{told}, {value.decode()}"
 
     async def body(self) -> AsyncIterator[bytes]:
         while (message := await self._next())["type"] == "http.response.body":

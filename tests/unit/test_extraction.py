@@ -237,6 +237,15 @@ def test_json_is_read_whatever_it_is(content: bytes) -> None:
             "s only html",
         ),
         (
+            b"Subject: s\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+            b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>caf=C3=A9 =C3</p>",
+            "s caf\u00e9",
+        ),
+        (
+            b"Subject: s\r\nContent-Type: text/html; charset=koi8-r\r\n\r\n<p>\xcb\xcc\xc0\xde</p>",
+            "s \u043a\u043b\u044e\u0447",
+        ),
+        (
             b"Subject: outer\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
             b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ndeep\r\n--b\r\n"
             b"Content-Type: application/ms-tnef; name=winmail.dat\r\n\r\nxx\r\n--b--\r\n",
