@@ -61,7 +61,10 @@ def relevance_sets() -> Iterator[RelevanceSet]:
         yield _set(language, passages, f"{language}.questions")
         yield _set(f"{language}, more", passages, f"{language}.more")
     yield _set("English, reference", [*_reference()], "reference.questions")
-    yield _set("English, docstrings", [*_docstrings()], "docstrings.questions")
+    docstrings = [*_docstrings()]
+    yield _set("English, docstrings", docstrings, "docstrings.questions")
+    yield _set("English, docstrings, familiar", docstrings, "docstrings.familiar")
+    yield _set("English, docstrings, keywords", docstrings, "docstrings.keywords")
 
 
 def _set(name: str, passages: Sequence[Passage], questions: str) -> RelevanceSet:
