@@ -89,6 +89,19 @@ async def test_the_chunk_that_says_it_is_found_with_its_place(shelf: Shelf) -> N
     assert found.score > 0
 
 
+async def test_chunks_are_found_by_their_headings_and_by_the_names_of_their_files(
+    shelf: Shelf,
+) -> None:
+    ann = await shelf.tenant.joins("ann")
+    await shelf.puts(ann, "Three months.", "In writing.", filename="Lease_v2.txt")
+    await shelf.puts(ann, "Three years.", filename="loan.txt")
+
+    assert sorted(await shelf.reads(ann, "lease")) == ["In writing.", "Three months."]
+    assert (await shelf.reads(ann, "three lease"))[0] == "Three months."
+    assert await shelf.reads(ann, "JSON") == ["In writing."]  # what it stands under
+    assert await shelf.reads(ann, "txt") == []
+
+
 async def test_rare_words_count_more_and_repeated_ones_less_and_less(shelf: Shelf) -> None:
     ann = await shelf.tenant.joins("ann")
     await shelf.puts(ann, "apple apple apple apple", "apple quince", "apple pear", "apple plum")

@@ -4,9 +4,11 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import PurePosixPath
 
 from Stemmer import Stemmer
 
+from polyagent.domain.documents.document import Chunk
 from polyagent.domain.documents.stop_words import STOP_WORDS
 
 MAX_TERM_CHARACTERS = 64
@@ -59,6 +61,11 @@ def terms_of(text: str) -> list[str]:
         else:
             found.append(_term(word))
     return found
+
+
+def terms_of_chunk(chunk: Chunk, filename: str) -> list[str]:
+    """Return what a chunk is found by: its text, the headings it stands under, and its file's name (no suffix)."""
+    return terms_of("\n".join((PurePosixPath(filename).stem, *chunk.headings, chunk.text)))
 
 
 def query_terms(text: str) -> Sequence[str]:

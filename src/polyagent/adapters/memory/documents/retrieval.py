@@ -9,7 +9,7 @@ from polyagent.domain.documents.document import Chunk, Document
 from polyagent.domain.documents.embedding import Space, Vector, cosine
 from polyagent.domain.documents.ranking import score, weight
 from polyagent.domain.documents.retrieval import Near, Passage, Reach
-from polyagent.domain.documents.terms import terms_of
+from polyagent.domain.documents.terms import terms_of_chunk
 from polyagent.domain.errors import SpaceGone
 
 
@@ -20,7 +20,7 @@ class MemoryRetrieval:
     async def by_terms(self, reach: Reach, terms: Sequence[str], top_k: int) -> Sequence[Passage]:
         rows = [row for row in self._state.documents.values() if _is_within(row, reach)]
         counted = [
-            (row.document, chunk, Counter(terms_of(chunk.text)))
+            (row.document, chunk, Counter(terms_of_chunk(chunk, row.document.filename)))
             for row in rows
             for chunk in row.chunks
         ]

@@ -87,7 +87,7 @@ class PostgresIndexes:
 
     async def write(self, build: Build, chunks: Sequence[Chunk], *, progress: float) -> None:
         which = (build.document.id, build.version, progress)
-        counted = await asyncio.to_thread(postings.count, chunks)
+        counted = await asyncio.to_thread(postings.count, chunks, build.document.filename)
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 if not await connection.fetchval(WRITE, *which, *_columns(chunks)):

@@ -7,7 +7,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from polyagent.adapters.postgres.pool import SCHEMA
 from polyagent.domain.documents.document import Build, Chunk
-from polyagent.domain.documents.terms import terms_of
+from polyagent.domain.documents.terms import terms_of_chunk
 
 Counted = Mapping[int, Counter[str]]
 
@@ -46,9 +46,9 @@ SELECT coalesce(bool_or(in_use), false) FROM used
 """
 
 
-def count(chunks: Sequence[Chunk]) -> Counted:
+def count(chunks: Sequence[Chunk], filename: str) -> Counted:
     """Return the terms of each chunk, by its `n`: much to compute, and nothing to wait for."""
-    return {chunk.n: Counter(terms_of(chunk.text)) for chunk in chunks}
+    return {chunk.n: Counter(terms_of_chunk(chunk, filename)) for chunk in chunks}
 
 
 async def write(connection: PoolConnectionProxy, build: Build, counted: Counted) -> bool:
