@@ -7,15 +7,7 @@ from polyagent.adapters.postgres.documents.nearest import Nearest
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
 from polyagent.domain.documents.embedding import Space, Vector
-from polyagent.domain.documents.ranking import (
-    COMMON,
-    K1,
-    LEAST_COMMON,
-    MOST_POSTINGS,
-    MOST_TERMS,
-    RAREST,
-    B,
-)
+from polyagent.domain.documents.ranking import BOUNDS, K1, B, Bounds
 from polyagent.domain.documents.retrieval import Near, Passage, Reach
 
 _SHELVES = "(SELECT ids FROM shelf)::integer[]"
@@ -27,7 +19,7 @@ _IN_NAMED = """known k JOIN postings p ON p.shelf_id = k.shelf_id AND p.index_no
             WHERE k.in_use AND p.term = t.term"""
 
 
-def _search(*, named: bool) -> str:
+def search(bounds: Bounds, *, named: bool) -> str:
     """Return the statement; `named`: some documents only.
 
     1 workspace, 2 user, 3 collection, 4 terms, 5 how many, 6 documents if `named`. Shelves and documents
@@ -49,7 +41,7 @@ WITH shelf AS MATERIALIZED (
 ), total AS MATERIALIZED (
     SELECT coalesce(sum(chunks), 0)::float AS chunks,
         greatest(sum(length)::float / nullif(sum(chunks), 0), 1) AS mean_length,
-        greatest({LEAST_COMMON}, sum(chunks) * {COMMON})::bigint AS common
+        greatest({bounds.least_common}, sum(chunks) * {bounds.common})::bigint AS common
     FROM known WHERE in_use
 ), counted AS MATERIALIZED (
     SELECT t.term, (
@@ -64,7 +56,9 @@ WITH shelf AS MATERIALIZED (
         SELECT *, row_number() OVER rarest AS rank, sum(n) OVER rarest AS postings
         FROM counted WHERE n > 0 WINDOW rarest AS (ORDER BY n, term)
     ) AS ranked
-    WHERE rank <= {RAREST} OR (rank <= {MOST_TERMS} AND n <= common AND postings <= {MOST_POSTINGS})
+    WHERE rank <= {bounds.rarest} OR (
+        rank <= {bounds.terms} AND n <= common AND postings <= {bounds.postings}
+    )
 ), best AS (
     SELECT p.index_no, p.n, sum(
         t.idf * p.tf * {K1 + 1} / (p.tf + {K1 * (1 - B)} + {K1 * B}::float * p.length / total.mean_length)
@@ -82,8 +76,8 @@ ORDER BY best.score DESC, best.index_no, best.n
 """  # noqa: S608  # pieces of our own, values are bound
 
 
-_EVERYWHERE = _search(named=False)
-_IN_SOME = _search(named=True)
+_EVERYWHERE = search(BOUNDS, named=False)
+_IN_SOME = search(BOUNDS, named=True)
 
 # 1 workspace, 2 user, 3 collection, 4 documents
 _KNOWN = """
