@@ -44,6 +44,9 @@ QUOTE = "notice period is three months"
         '[[{id}: "{quote}.\n\nAnd so on',
         '[[{id}: \\"{quote}\\"]]',
         "[[{ID}: '{quote}']]",
+        '[{id}: "{quote}"]',
+        '([{id}: "{quote}"])',
+        "[ {ID} : «{quote}» ]",
         '[[{chunk_id}: "{quote}"]]',
         '[[{id}, p. 5: "{quote}"]]',
         '[[{id} — "{quote}"]]',
@@ -52,7 +55,6 @@ QUOTE = "notice period is three months"
         '[[passage id="{id}": "{quote}"]]',
         '[["{id}": "{quote}"]]',
         '[[`{id}`: "{quote}"]]',
-        '[{id}: "{quote}"]',
         "[{id}: {quote}]",
         '\\[\\[{id}: "{quote}"\\]\\]',
     ],
@@ -68,6 +70,27 @@ def test_a_citation_is_understood_however_a_model_writes_it(form: str) -> None:
     assert (cited.document_id, cited.chunk_id) == (LEASE.document_id, LEASE.chunk_id)
     assert (cited.filename, cited.page) == ("lease.pdf", 3)
     assert (cited.start, cited.end) == (504, 504 + len(QUOTE))
+
+
+@pytest.mark.parametrize("between", ["; ", ", ", ",", "]; ["])
+def test_one_marker_may_cite_several_passages(between: str) -> None:
+    other = passage("Rent is due on the third day.")
+    text = f'[[{LEASE.label}: "three months"{between}{other.label}: "third week"]]'
+
+    first, second = citations_of(text, [LEASE, other])
+
+    assert (first.quote, first.chunk_id, first.verified) == ("three months", LEASE.chunk_id, True)
+    assert (second.quote, second.chunk_id, second.verified) == (
+        "third week",
+        other.chunk_id,
+        False,
+    )
+
+
+def test_brackets_and_lists_that_cite_nothing_are_text() -> None:
+    text = 'See [1], [note: "x"], [deadbeef] and deadbeef: "y"; as [he said], "z".'
+
+    assert citations_of(text, [LEASE]) == ()
 
 
 def test_a_quotation_may_hold_marks_and_brackets() -> None:

@@ -31,15 +31,19 @@ _HEAD = (
     '(?:[^\\[\\]\\n"\u201c\u00ab\u300c:|\u2020\uff1a\u3010\u3011\\\\]'
     f'|[":](?=\\s?(?:{_ID})\\b)|(?<=[0-9a-f]{{8}})")'
 )
+# another citation in the same brackets
+_NEXT = rf"[;,](?=\s{{0,9}}(?:{_ID})\s{{0,9}}:\s{{0,9}}[\"'\u201c\u201e\u00ab\u300c\u300e\u2018])"
 _MARKER = re.compile(
-    rf"(?P<opens>\\?\[\\?\[|\u3010|\[)(?P<head>{_HEAD}{{0,80}})"
+    rf"(?P<opens>\\?\[\\?\[|\u3010|\[|{_NEXT})(?P<head>{_HEAD}{{0,80}})"
     r"(?P<then>[:|\u2020\uff1a]|(?=[\"\u201c\u00ab\u300c])|\\?\]\\?\]|\u3011|\])\s{0,9}",
     re.IGNORECASE,
 )
 _ID_IN = re.compile(rf"(?<!\w)(?:{_ID})(?!\w)", re.IGNORECASE)
 _KIND = re.compile(r"\s*(?:(?:id|passage|chunk)[\s=:#]+)?", re.IGNORECASE)
 _NAME = re.compile(r"[\w.-]{1,64}")
+_CLOSING = ("]", "\u3011")
 _OPENING = "\"'\u201c\u201e\u00ab\u300c\u300e\u2018"
+_AROUND = ' \n"\u201d\u00bb\u300d\u300f'
 _QUOTED_END = re.compile("[\"'\u201d\u201c\u00bb\u300d\u300f\u2019]\\s{0,9}\\\\?(?:\\]|\u3011)")
 _BARE_END = re.compile(r"\\?\]\\?\]|\u3011")
 _SINGLE_END = re.compile(r"\]")
@@ -98,24 +102,24 @@ def _cited(text: str, known: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 def _markers(text: str, known: Mapping[str, object]) -> Iterator[_Marker]:
     """Yield what cites something: an id, in single brackets one that is known; or a name, if a quotation follows."""
     for found in _MARKER.finditer(text):
-        head, is_over = found["head"], found["then"].endswith(("]", "\u3011"))
-        is_single, is_quoted = (
-            found["opens"] == "[",
-            text[found.end() : found.end() + 1] in _OPENING,
-        )
-        ids = _ID_IN.findall(head)
-        if ids:
-            label = ids[0].lower().replace("-", "")
-            is_one = label in known or not is_single
-        else:
-            label = _KIND.sub("", head, count=1).strip(" ,").lower().replace("-", "")
-            is_name = bool(_NAME.fullmatch(label)) or (
-                label != "" and is_quoted and found["then"] != ""
-            )
-            is_one = is_name and not is_single and not is_over
-        if is_one:
-            ending = _SINGLE_END if is_single else _BARE_END
+        ids = _ID_IN.findall(found["head"])
+        label = _bare(ids[0]) if ids else _name(found)
+        if label and (label in known or found["opens"] != "["):
+            ending = _SINGLE_END if found["opens"] == "[" else _BARE_END
+            is_over = found["then"].endswith(_CLOSING)
             yield _Marker(label, found.start(), found.end(), None if is_over else ending)
+
+
+def _name(found: re.Match[str]) -> str | None:
+    if found["opens"] == "[" or found["then"].endswith(_CLOSING):
+        return None
+    name = _bare(_KIND.sub("", found["head"], count=1).strip(" ,"))
+    is_quoted = found.string[found.end() : found.end() + 1] in _OPENING
+    return name if _NAME.fullmatch(name) or (is_quoted and found["then"]) else None
+
+
+def _bare(label: str) -> str:
+    return label.lower().replace("-", "")
 
 
 def _quotation(text: str, at: int, most: int, bare: re.Pattern[str]) -> tuple[str, int]:
@@ -128,7 +132,7 @@ def _quotation(text: str, at: int, most: int, bare: re.Pattern[str]) -> tuple[st
             return text[begin : found.start()].strip(), found.end()
     found = _LINE_END.search(text, begin, most)
     after = found.start() if found else min(most, len(text))
-    return text[begin:after].strip(), after
+    return text[begin:after].strip(_AROUND), after
 
 
 def _checked(label: str, quote: str, known: Mapping[str, Sequence[Passage]]) -> Citation:
