@@ -114,7 +114,7 @@ def _name(found: re.Match[str]) -> str | None:
     if found["opens"] == "[" or found["then"].endswith(_CLOSING):
         return None
     name = _bare(_KIND.sub("", found["head"], count=1).strip(" ,"))
-    is_quoted = found.string[found.end() : found.end() + 1] in _OPENING
+    is_quoted = found.string.startswith(tuple(_OPENING), found.end())
     return name if _NAME.fullmatch(name) or (is_quoted and found["then"]) else None
 
 
