@@ -38,6 +38,7 @@ PAGES = [
     "docs/selftest.md",
     "docs/model-services.md",
     "docs/context.md",
+    "docs/retrieval.md",
     "docs/architecture.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
