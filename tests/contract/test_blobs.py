@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from polyagent.adapters.blobs.blobs import BUFFER_BYTES, ObjectBlobs, store_of
+from polyagent.adapters.blobs.blobs import BUFFER_BYTES, MAX_RETRIES, ObjectBlobs, store_of
 from polyagent.adapters.blobs.provider import BlobsProvider
 from polyagent.adapters.memory.documents.blobs import MemoryBlobs
 from polyagent.domain.errors import BlobGone, StorageUnavailable
@@ -55,6 +55,36 @@ async def _s3(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> Blobs
     client = boto3.client("s3", endpoint_url=address, region_name="us-east-1")
     await asyncio.to_thread(client.create_bucket, Bucket=url.removeprefix("s3://"))
     return ObjectBlobs(store_of(url, tmp_path))
+
+
+async def test_a_store_that_fails_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    async def fails(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        writer.write(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(fails, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }.items():
+        monkeypatch.setenv(name, value)
+    blobs = ObjectBlobs(store_of(f"s3://{BUCKET}", tmp_path))
+
+    async with server:
+        with pytest.raises(StorageUnavailable):
+            await blobs.delete("a")
+
+    assert asked <= 1 + MAX_RETRIES
 
 
 async def content(*pieces: bytes) -> AsyncIterator[bytes]:

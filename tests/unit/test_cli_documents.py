@@ -1,6 +1,8 @@
 """`polyagent documents` against a scripted server on a real socket."""
 
 import json
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from polyagent.adapters.cli.documents.files import Source
 from polyagent.adapters.cli.main import cli
 from tests.unit.chat_server import (
     CHAT,
@@ -131,6 +134,33 @@ def test_what_is_piped_in_is_a_file(server: ScriptedServer) -> None:
 
     assert uploaded(server) == ["notes.md"]
     assert b"# hello" in server.of(UPLOAD)[0][1]
+
+
+def test_a_pipe_is_a_file_and_a_device_is_none(server: ScriptedServer, tmp_path: Path) -> None:
+    server.on(UPLOAD, says(200, INDEXED))
+    pipe = tmp_path / "made.md"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("# made on the way",), daemon=True)
+    writer.start()
+
+    result = asked(server, "add", str(pipe), os.devnull)
+
+    assert result.exit_code == 1, result.output
+    assert "null: It is no file." in result.output
+    assert uploaded(server) == ["made.md"]
+    assert b"# made on the way" in server.of(UPLOAD)[0][1]
+
+
+def test_a_file_that_grows_is_sent_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\n")
+
+    with Source("a.log", path).open() as file:
+        with path.open("ab") as other:
+            other.write(b"two\n" * 100_000)
+        first, rest = file.read(2), file.read()
+
+    assert first + rest == b"one\n"
 
 
 def test_of_many_files_each_that_is_not_taken_is_said(

@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
-from io import BytesIO
+from io import BytesIO, FileIO
+from os import fstat
 from pathlib import Path
-from typing import BinaryIO
+from stat import S_ISFIFO, S_ISREG
+from typing import BinaryIO, cast
 
 import msgspec
 import rich_click as click
@@ -27,7 +29,29 @@ class Source(msgspec.Struct, frozen=True):
         """Raises `OSError`."""
         if self.path is None:
             return BytesIO(sys.stdin.buffer.read())
-        return self.path.open("rb")
+        file = _AsItWas(self.path)
+        if file.size:
+            return cast("BinaryIO", file)
+        with file:  # a pipe, or what the system makes as it is read
+            return BytesIO(file.readall() or b"")
+
+
+class _AsItWas(FileIO):
+    """A file as long as it was when it was opened: others may be writing on.
+
+    `size` is 0 where that is not known before it is read. Raises `OSError` for devices, which have no end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        kind = path.stat().st_mode
+        if not (S_ISREG(kind) or S_ISFIFO(kind)):
+            raise OSError(None, "It is no file.")
+        super().__init__(path)
+        self.size = fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(0, self.size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left)) or b""
 
 
 def sources(words: Iterable[str], piped_name: str) -> list[Source]:
