@@ -14,7 +14,7 @@ from polyagent.ports.blobs import Blobs
 from polyagent.settings import Documents, Queue
 from tests.api.client import Answer, Client
 from tests.api.forms import File, form
-from tests.api.house import SETTINGS, House, in_one_task
+from tests.api.house import SETTINGS, House, in_one_task, some_id
 
 DOCUMENTS = "/api/v1/documents"
 UPLOAD = f"{DOCUMENTS}/upload"
@@ -227,7 +227,15 @@ async def test_a_user_keeps_so_much(house: House) -> None:
 
     full.as_problem(413, "quota_exceeded")
     assert others.status == 202
-    assert len(await blobs_of(house)) == 3  # nothing stays of what was refused
+    assert len(await blobs_of(house)) == 3  # what is refused takes no room
+
+
+async def test_only_files_may_be_large(house: House) -> None:
+    ids = [str(some_id()) for _ in range(30_000)]
+
+    answer = await house.ann.post(f"{DOCUMENTS}/index", {"document_ids": ids})
+
+    answer.as_problem(413, "too_large")
 
 
 @pytest.mark.parametrize("name", ["a.pdf", "a.txt", "a"])

@@ -18,7 +18,12 @@ from polyagent.domain.documents.document import (
 )
 from polyagent.domain.documents.filename import clean_filename
 from polyagent.domain.documents.filetype import Sniffer
-from polyagent.domain.errors import QuotaExceeded, StorageUnavailable, TooLarge, TooManyOpen
+from polyagent.domain.errors import (
+    PolyAgentError,
+    StorageUnavailable,
+    TooLarge,
+    Unavailable,
+)
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import Task, TaskAsk, TaskDefaults, TaskToQueue
@@ -59,11 +64,13 @@ class Incoming:
 
         Raises `QuotaExceeded`, `TooManyOpen`.
         """
-        # from here on nobody knows whether a document has it, unless this ends well or is refused
+        # from here on nobody knows whether a document has it, unless this ends well, or is refused
         self.spare = None
         try:
             document, is_new = await self._documents.add(self._actor, received, new)
-        except (QuotaExceeded, TooManyOpen):
+        except Unavailable:
+            raise
+        except PolyAgentError:
             self.spare = received.blob
             raise
         self.spare = None if is_new else received.blob

@@ -30,6 +30,7 @@ from polyagent.adapters.http.routes.api_keys import ApiKeyController
 from polyagent.adapters.http.routes.audit import AuditController
 from polyagent.adapters.http.routes.chat import ChatController
 from polyagent.adapters.http.routes.document_search import DocumentSearchController
+from polyagent.adapters.http.routes.document_upload import DocumentUploadController
 from polyagent.adapters.http.routes.documents import DocumentController
 from polyagent.adapters.http.routes.health import HealthController
 from polyagent.adapters.http.routes.metrics import MetricsController
@@ -103,7 +104,7 @@ def _routes(settings: Server, documents: Documents) -> list[ControllerRouterHand
         chatting,
         Router(
             "/",
-            route_handlers=[DocumentController],
+            route_handlers=[DocumentUploadController],
             request_max_body_size=documents.max_upload_bytes + FORM_BYTES,
         ),
         *(
@@ -112,6 +113,7 @@ def _routes(settings: Server, documents: Documents) -> list[ControllerRouterHand
             ApiKeyController,
             AgentController,
             SessionController,
+            DocumentController,
             DocumentSearchController,
             ToolController,
             TaskController,

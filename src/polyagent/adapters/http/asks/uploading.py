@@ -30,7 +30,7 @@ async def read_upload(request: Call, receive: Receive[T]) -> tuple[T, NewDocumen
     try:
         return await form.read()
     except MultipartError as error:
-        raise Invalid(f"The form cannot be read: {error}.") from error
+        raise Invalid(f"The form cannot be read: {error.args[0]}.") from error
 
 
 class _Form:
