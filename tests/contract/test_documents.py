@@ -352,6 +352,22 @@ async def test_a_task_that_dies_fails_its_document(tenant: Tenant, ingests: Inge
     assert (again.id, again.status, again.error, is_new) == (document.id, "uploaded", None, True)
 
 
+async def test_what_failed_under_a_wrong_name_begins_anew_under_another(
+    tenant: Tenant, ingests: Ingests
+) -> None:
+    ann = await tenant.joins("ann")
+    document = await _added(tenant, ann, filename="a.html", content_type="text/html")
+    work = await ingests.begin(ann, document.id)
+    await tenant.indexes.begin(ann, document.id, work.id)
+    await ingests.fail(work)
+    right = replace(document, id=new_id(), filename="a.txt", content_type="text/plain")
+
+    again, is_new = await _add(tenant, ann, right)
+
+    assert (again.id, is_new, again.status) == (document.id, True, "uploaded")
+    assert (again.filename, again.content_type) == ("a.txt", "text/plain")
+
+
 async def test_a_task_that_is_tried_again_fails_nothing(tenant: Tenant, ingests: Ingests) -> None:
     ann = await tenant.joins("ann")
     document = await _added(tenant, ann)

@@ -18,7 +18,7 @@ class Documents(Protocol):
         """Store it, and return it and True; or the one that its owner has of the same bytes, and False.
 
         The same are those of one hash and collection: of many who ask at once one adds. One of them that
-        `failed` begins anew, with this blob, and is returned with True. Raises `QuotaExceeded` if
+        `failed` begins anew, with this blob, name and type, and is returned with True. Raises `QuotaExceeded` if
         its owner's documents would together have more than so many bytes. `task_id` is as in `renew`.
         """
 

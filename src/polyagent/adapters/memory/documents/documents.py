@@ -46,8 +46,14 @@ class MemoryDocuments:
         theirs = [other for other in theirs if other.owner_id == document.owner_id]
         for same in theirs:
             if (same.sha256, same.collection) == (document.sha256, document.collection):
-                failed = same.status == "failed"
-                return (self._renew(same.id, task_id, blob=blob), True) if failed else (same, False)
+                if same.status != "failed":
+                    return same, False
+                row = self._mine(same.id)
+                named = replace(
+                    same, filename=document.filename, content_type=document.content_type
+                )
+                self._put(replace(row, document=named, blob=blob))
+                return self._renew(same.id, task_id), True
         used = sum(other.size_bytes for other in theirs)
         if used + document.size_bytes > most_bytes:
             raise QuotaExceeded(
@@ -84,11 +90,11 @@ class MemoryDocuments:
     async def renew(self, document_id: UUID, task_id: UUID | None = None) -> Document:
         return self._renew(document_id, task_id)
 
-    def _renew(self, document_id: UUID, task_id: UUID | None, **also: str) -> Document:
+    def _renew(self, document_id: UUID, task_id: UUID | None) -> Document:
         row = self._mine(document_id)
         version = row.document.version + 1
         again = replace(row.document, status="uploaded", error=None, progress=0.0, version=version)
-        self._put(replace(row, document=again, task_id=task_id, **also))
+        self._put(replace(row, document=again, task_id=task_id))
         return again
 
     async def delete(self, document_id: UUID, *, version: int | None) -> str:

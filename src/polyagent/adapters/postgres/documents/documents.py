@@ -36,7 +36,8 @@ class PostgresDocuments:
         if (same := await self._same(document)) is not None:
             if same.status != "failed":
                 return same, False
-            return await self._renew(same.id, task_id, blob=blob), True
+            told = {"filename": document.filename, "content_type": document.content_type}
+            return await self._renew(same.id, task_id, blob=blob, **told), True
         await self._require_room(document, most_bytes)
         row = {
             D.__table__.c[name]: value for name, value in _values(document, blob, task_id).items()
