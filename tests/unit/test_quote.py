@@ -72,3 +72,10 @@ def test_what_is_found_lies_in_the_text(text: str, quote: str) -> None:
 )
 def test_awkward_texts_are_read_to_their_end(quote: str, text: str) -> None:
     assert find(quote, text) is None
+
+
+@pytest.mark.parametrize(
+    ("quote", "has_it"), [("10⁶ units", True), ("10^6 units", True), ("106 units", False)]
+)
+def test_an_exponent_is_no_digit_of_the_number(quote: str, has_it: bool) -> None:
+    assert (find(quote, "A yield of 10⁶ units of H₂O.") is not None) is has_it

@@ -86,6 +86,8 @@ def _folded(cluster: str) -> str:
     """Fold a letter with its marks, or white space."""
     if cluster.isspace():
         return " "
+    if cluster.isdigit() and unicodedata.decomposition(cluster[0]).startswith("<super>"):
+        return f"^{unicodedata.digit(cluster[0])}"  # ten to the sixth is not a hundred and six
     shown = visible(cluster).translate(_SAME)
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", shown).casefold())
     return folded.translate(_SAME).replace("\u0307", "")
