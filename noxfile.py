@@ -26,6 +26,8 @@ SIDE_BY_SIDE = {
     "e2e": (*TWO, "--dist", "loadfile"),  # tests of one file share their servers
     "docs": (*TWO, "--dist", "loadfile"),
 }
+TRACED = ("unit", "contract", "api")
+"""What is looked at for coverage: servers that are traced take half as long again to start."""
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -129,9 +131,10 @@ def types(session: nox.Session) -> None:
 @nox.parametrize("suite", list(SUITES), ids=list(SUITES))
 def tests(session: nox.Session, suite: str) -> None:
     """Run one suite of tests; arguments go to pytest."""
+    traced = ("coverage", "run", "-m") if suite in TRACED else ()
     run_as_tests(
         session,
-        *("coverage", "run", "-m", "pytest"),
+        *(*traced, "pytest"),
         *SUITES[suite],
         *SIDE_BY_SIDE[suite],
         *session.posargs,
