@@ -21,7 +21,8 @@ UP = (
       recipe jsonb NOT NULL,
       width integer NOT NULL,
       wanted boolean NOT NULL DEFAULT false,
-      in_use boolean NOT NULL DEFAULT false)
+      in_use boolean NOT NULL DEFAULT false,
+      seen_at timestamptz NOT NULL DEFAULT now())
     """,
     "CREATE UNIQUE INDEX spaces_recipe ON spaces (recipe, width)",
     """

@@ -214,3 +214,26 @@ async def test_migrations_go_down_with_the_spaces(cluster: Cluster, empty_url: s
     left = await connection.fetch("SELECT 1 FROM pg_tables WHERE tablename LIKE 'vectors%'")
     await connection.close()
     assert not left
+
+
+async def test_who_wanted_another_model_and_has_gone_is_followed(
+    pool: Pool, tenant: Tenant
+) -> None:
+    vectors, retrieval = PostgresVectors(pool), PostgresRetrieval(pool)
+    await puts(tenant, await tenant.joins("ann"), "bees")
+    new, old = (EmbedDocuments(Meaning(name), vectors) for name in ("new", "old"))
+    await settles(new)
+    await settles(old)  # a process that began before the change is started again
+
+    await settles(new)
+    assert await _model(retrieval) == "old"
+    await pool.execute("UPDATE spaces SET seen_at = now() - interval '61 s'")
+    await settles(new)
+    await settles(new)
+
+    assert await _model(retrieval) == "new"
+
+
+async def _model(retrieval: PostgresRetrieval) -> str | None:
+    space = await retrieval.space()
+    return None if space is None else space.recipe.model

@@ -44,5 +44,9 @@ class Vectors(Protocol):
     async def finish(self, work: Embedding) -> None:
         """Note that no chunk of the index lacks a vector."""
 
-    async def settle(self, space: Space) -> None:
-        """Use the wanted space in the place of the others, and drop these, once it lacks nothing that they have."""
+    async def settle(self, space: Space) -> bool:
+        """Use the wanted space in the place of the others, and drop these, once it lacks nothing that they have.
+
+        Returns False if the space is not the wanted one, and nobody has settled that for `UNSEEN_S`: open
+        it again.
+        """

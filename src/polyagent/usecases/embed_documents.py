@@ -40,7 +40,8 @@ class EmbedDocuments:
         work = await self._vectors.claim(space)
         if work is not None:
             await self._embed(work, _silent)
-        await self._vectors.settle(space)
+        if not await self._vectors.settle(space):
+            self._space = None  # whoever wanted another has gone
         return work is not None
 
     async def build(self, build: Build, tell: Tell) -> None:

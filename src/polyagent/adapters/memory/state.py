@@ -118,9 +118,12 @@ class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpaceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """`seen_at` is by the clock's `monotonic`."""
+
     space: Space
     wanted: bool = False
     in_use: bool = False
+    seen_at: float = 0.0
 
 
 class EmbeddedRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,9 @@ MAX_WIDTH = 4000
 CLAIM_S = 60.0
 """So long nobody else embeds what somebody has claimed, and does not show that he goes on."""
 
+UNSEEN_S = 60.0
+"""Whoever has settled no space for so long has gone, and with it the wish for that space."""
+
 Side = Literal["query", "passage"]
 Vector = Sequence[float]
 

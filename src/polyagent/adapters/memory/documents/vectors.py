@@ -9,6 +9,7 @@ from polyagent.adapters.memory.state import DocumentRow, EmbeddedRow, SpaceRow, 
 from polyagent.domain.documents.document import Build, Chunk
 from polyagent.domain.documents.embedding import (
     CLAIM_S,
+    UNSEEN_S,
     BareChunk,
     Embedding,
     Recipe,
@@ -33,8 +34,10 @@ class MemoryVectors:
         space = same[0] if same else Space(id=newest + 1, recipe=recipe, width=width)
         if not same:
             self._state.spaces.append(SpaceRow(space=space))
+        seen_at = self._clock.monotonic()
         self._state.spaces[:] = [
-            replace(row, wanted=row.space.id == space.id) for row in self._state.spaces
+            replace(row, wanted=row.space.id == space.id, seen_at=seen_at)
+            for row in self._state.spaces
         ]
         return space
 
@@ -91,11 +94,18 @@ class MemoryVectors:
         if all((work.space.id, each.id) in row.vectors for each in _chunks(row, work.version)):
             self._state.embedded[_key(work)] = EmbeddedRow(finished=True, claimed_until=0)
 
-    async def settle(self, space: Space) -> None:
-        if not self._is_wanted(space):
-            return
+    async def settle(self, space: Space) -> bool:
+        now = self._clock.monotonic()
+        if self._is_wanted(space):
+            self._use(space, now)
+        return any(row.wanted and row.seen_at > now - UNSEEN_S for row in self._state.spaces)
+
+    def _use(self, space: Space, now: float) -> None:
+        self._state.spaces[:] = [
+            replace(row, seen_at=now if row.wanted else row.seen_at) for row in self._state.spaces
+        ]
         if not any(self._lacks(space, row) for row in self._state.documents.values()):
-            self._state.spaces[:] = [SpaceRow(space=space, wanted=True, in_use=True)]
+            self._state.spaces[:] = [SpaceRow(space=space, wanted=True, in_use=True, seen_at=now)]
             for row in [*self._state.documents.values()]:
                 kept = {key: each for key, each in row.vectors.items() if key[0] == space.id}
                 self._state.documents[row.document.id] = replace(row, vectors=kept)

@@ -8,7 +8,10 @@ from polyagent.adapters.postgres.tables import Instant, Json, Off
 
 
 class SpaceRow(DefaultBase):
-    """`wanted` is the space of what is configured, `in_use` the one that is searched."""
+    """`wanted` is the space of what is configured, `in_use` the one that is searched.
+
+    `seen_at` is when somebody last showed that he wants it.
+    """
 
     __tablename__ = "spaces"
 
@@ -17,6 +20,7 @@ class SpaceRow(DefaultBase):
     width: Mapped[int]
     wanted: Mapped[Off]
     in_use: Mapped[Off]
+    seen_at: Mapped[Instant]
 
     __table_args__ = (Index("spaces_recipe", "recipe", "width", unique=True),)
 

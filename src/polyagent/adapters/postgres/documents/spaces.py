@@ -8,7 +8,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from polyagent.adapters.postgres.errors import translated
 from polyagent.adapters.postgres.pool import Pool
-from polyagent.domain.documents.embedding import Recipe, Space
+from polyagent.domain.documents.embedding import UNSEEN_S, Recipe, Space
 from polyagent.domain.errors import VectorsImpossible
 
 OLDEST = (0, 8)
@@ -31,7 +31,15 @@ RETURNING id
 """
 
 # 1 space
-WANT = "UPDATE spaces SET wanted = id = $1 WHERE wanted <> (id = $1)"
+WANT = "UPDATE spaces SET wanted = id = $1, seen_at = now() WHERE wanted OR id = $1"
+
+# 1 space
+SEE = "UPDATE spaces SET seen_at = now() WHERE id = $1 AND wanted"
+
+# 1 seconds
+IS_SEEN = """
+SELECT EXISTS (SELECT FROM spaces WHERE wanted AND seen_at > now() - make_interval(secs => $1))
+"""
 
 # 1 space. Nothing is lost by the change: what the space in use has, and is in use, the new one has too.
 USE = """
@@ -71,9 +79,13 @@ async def open_space(pool: Pool, recipe: Recipe, width: int) -> Space:
     return Space(id=space_id, recipe=recipe, width=width)
 
 
-async def use_space(pool: Pool, space_id: int) -> None:
+async def use_space(pool: Pool, space_id: int) -> bool:
+    """Use a space if it is wanted and lacks nothing. Return whether somebody is there who wants one."""
     async with _changing(pool) as connection:
+        await connection.execute(SEE, space_id)
         await connection.execute(USE, space_id)
+        is_seen: bool = await connection.fetchval(IS_SEEN, UNSEEN_S)
+    return is_seen
 
 
 async def drop_left_over(pool: Pool) -> None:

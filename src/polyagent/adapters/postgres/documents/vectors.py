@@ -145,9 +145,10 @@ class PostgresVectors:
         with translated(), _unless_gone():
             await self._pool.execute(_in(FINISH, work.space), *which)
 
-    async def settle(self, space: Space) -> None:
-        await spaces.use_space(self._pool, space.id)
+    async def settle(self, space: Space) -> bool:
+        is_seen = await spaces.use_space(self._pool, space.id)
         await spaces.drop_left_over(self._pool)
+        return is_seen
 
     @asynccontextmanager
     async def _holding(self, work: Embedding) -> AsyncIterator[tuple[PoolConnectionProxy, int]]:
