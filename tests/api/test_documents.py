@@ -205,9 +205,16 @@ async def test_a_body_that_is_no_form_is_refused(house: House) -> None:
     vague = await house.ann.request(
         "POST", UPLOAD, content=b"--b\r\n", headers={"content_type": "multipart/form-data"}
     )
+    odd = await house.ann.request(
+        "POST",
+        UPLOAD,
+        content=b'--b\r\nContent-Disposition: form-data; name="file"; filename="\xc4"\r\n\r\na',
+        headers={"content_type": "multipart/form-data; boundary=b"},
+    )
 
     plain.as_problem(415, "unsupported_media_type")
     torn.as_problem(400, "invalid_request")
+    assert "Error" not in odd.as_problem(400, "invalid_request")["detail"]
     vague.as_problem(400, "invalid_request")
 
 

@@ -264,6 +264,7 @@ def test_mail_is_read_whatever_it_says_of_itself(content: bytes, words: str) -> 
     [
         (TEXT, b"", DocumentWithoutText),
         (TEXT, b" \n ", DocumentWithoutText),
+        (TEXT, "\u200b\n\u202e\u3000".encode(), DocumentWithoutText),
         (PDF, b"%PDF-1.7 torn", DocumentUnreadable),
         (DOCX, b"PK\x03\x04 torn", DocumentUnreadable),
         (DOCX, zipped({"other.xml": "<a/>"}), DocumentUnreadable),

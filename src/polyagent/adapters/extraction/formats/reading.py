@@ -36,6 +36,6 @@ def read(content_type: str, content: bytes) -> Extracted:
     writer = TextWriter()
     reader(content, writer)
     extracted = writer.extracted()
-    if not extracted.text.strip():
+    if not any(letter.isprintable() and not letter.isspace() for letter in extracted.text):
         raise DocumentWithoutText("There is no text in it.")
     return extracted
