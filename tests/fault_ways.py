@@ -25,14 +25,16 @@ from polyagent.domain.health import Component
 from polyagent.domain.limit import Bucket, Standing
 from polyagent.domain.tool import ToolResult
 from polyagent.ports.answers import Answers as KeptAnswers
-from polyagent.ports.blobs import Blobs
 from polyagent.ports.clock import Clock
 from polyagent.ports.console import Console
-from polyagent.ports.documents import Documents, Indexes
-from polyagent.ports.embeddings import Embeddings, Reranker
+from polyagent.ports.documents.blobs import Blobs
+from polyagent.ports.documents.documents import Documents, Indexes
+from polyagent.ports.documents.embeddings import Embeddings, Reranker
+from polyagent.ports.documents.extractor import Extractor
+from polyagent.ports.documents.retrieval import Retrieval
+from polyagent.ports.documents.vectors import Vectors
 from polyagent.ports.events import Events, Feed, LiveLogs
 from polyagent.ports.executor import Control, Executor
-from polyagent.ports.extractor import Extractor
 from polyagent.ports.failures import LoginFailures
 from polyagent.ports.health import Probe
 from polyagent.ports.journal import Journal
@@ -41,7 +43,6 @@ from polyagent.ports.limits import Places, Rates
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.queue import Backlog, Queue, TaskBacklog, TaskQueue
-from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.search import Search
@@ -68,7 +69,6 @@ from polyagent.ports.tools import Tools
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
 from polyagent.ports.vault import ForeignTokens, Passwords, Seals, TokenRing
-from polyagent.ports.vectors import Vectors
 
 
 class Raises(msgspec.Struct, frozen=True):

@@ -24,9 +24,9 @@ from polyagent.adapters.postgres.store import PostgresStore
 from polyagent.adapters.system.clock import SystemClock
 from polyagent.domain.agent import Agent
 from polyagent.ports.clock import Clock
+from polyagent.ports.documents.retrieval import Retrieval
 from polyagent.ports.journal import Journal
 from polyagent.ports.queue import Backlog, Queue
-from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
 from polyagent.settings import Database

@@ -16,6 +16,7 @@ from polyagent.domain.agent import Agent
 from polyagent.domain.image import ImageLimits
 from polyagent.domain.run import RunDefaults, Work
 from polyagent.ports.clock import Clock
+from polyagent.ports.documents.retrieval import Retrieval
 from polyagent.ports.events import Events
 from polyagent.ports.executor import Control, Executor
 from polyagent.ports.journal import Journal
@@ -23,7 +24,6 @@ from polyagent.ports.limits import Places
 from polyagent.ports.models import Models
 from polyagent.ports.outbound import Outbound
 from polyagent.ports.queue import Backlog, Queue
-from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Runs
 from polyagent.ports.schemas import Schemas
 from polyagent.ports.signals import Signals

@@ -7,8 +7,8 @@ from polyagent.adapters.openai.ranking.embeddings import NoEmbeddings
 from polyagent.adapters.openai.ranking.reranker import NoReranker
 from polyagent.domain.documents.embedding import Recipe, Side, Vector
 from polyagent.domain.errors import PolyAgentError
-from polyagent.ports.retrieval import Retrieval
-from polyagent.usecases.passage_search import PassageSearch
+from polyagent.ports.documents.retrieval import Retrieval
+from polyagent.usecases.documents.passage_search import PassageSearch
 from tests.model_service.meanings import vector_of
 
 

@@ -27,7 +27,7 @@ from polyagent.domain.documents.embedding import Recipe, Side, Space, Vector
 from polyagent.domain.documents.retrieval import Mode, Reach
 from polyagent.domain.ids import new_id
 from polyagent.settings import Database
-from polyagent.usecases.passage_search import PassageSearch
+from polyagent.usecases.documents.passage_search import PassageSearch
 
 SIZES = (1_000, 100_000)
 MANY = (500_000,)

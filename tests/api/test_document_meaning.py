@@ -8,7 +8,7 @@ import pytest
 
 from polyagent.domain.documents.retrieval import EMBEDDINGS_AWAY, NO_SPACE, RERANKER_AWAY
 from polyagent.settings import Documents, EmbeddingService, RerankService
-from polyagent.usecases.embed_documents import EmbedDocuments
+from polyagent.usecases.documents.embed import EmbedDocuments
 from tests.api.house import House, in_one_task
 from tests.api.test_documents import DOCUMENTS, at_work, lived_in, settled, uploads
 from tests.model_service import Meanings, ModelService

@@ -11,7 +11,7 @@ from polyagent.domain.documents.document import Chunk, Document
 from polyagent.domain.documents.retrieval import MAX_QUERY_CHARACTERS
 from polyagent.domain.ids import new_id
 from polyagent.ports.clock import Clock
-from polyagent.ports.documents import Indexes
+from polyagent.ports.documents.documents import Indexes
 from polyagent.ports.store import Store
 from tests.api.client import Client
 from tests.api.house import House, some_id

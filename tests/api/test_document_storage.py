@@ -11,9 +11,9 @@ import pytest
 
 from polyagent.adapters.blobs.provider import BlobsProvider
 from polyagent.domain.ids import new_id
-from polyagent.ports.blobs import Blobs
+from polyagent.ports.documents.blobs import Blobs
 from polyagent.settings import Documents
-from polyagent.usecases.sweep_blobs import SweepBlobs
+from polyagent.usecases.documents.sweep_blobs import SweepBlobs
 from tests.api.house import SETTINGS, House, in_one_task
 from tests.api.test_documents import DOCUMENTS, STORY, at_work, blobs_of, settled, uploads
 

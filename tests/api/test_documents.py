@@ -10,7 +10,7 @@ import pytest
 
 from polyagent.adapters.worker.tasks.runner import TaskRunner
 from polyagent.domain.ids import new_id
-from polyagent.ports.blobs import Blobs
+from polyagent.ports.documents.blobs import Blobs
 from polyagent.settings import Documents, Queue
 from tests.api.client import Answer, Client
 from tests.api.forms import File, form

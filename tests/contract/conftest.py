@@ -12,7 +12,7 @@ from polyagent.adapters.postgres.provider import PostgresProvider
 from polyagent.adapters.system.provider import SystemProvider
 from polyagent.domain.caps import Caps
 from polyagent.ports.clock import Clock
-from polyagent.ports.documents import Indexes
+from polyagent.ports.documents.documents import Indexes
 from polyagent.ports.queue import Queue, TaskQueue
 from polyagent.ports.runs import Runs
 from polyagent.ports.standing import Standing

@@ -14,7 +14,7 @@ from polyagent.domain.ids import new_id
 from polyagent.domain.page import Order, Page, PageAsk
 from polyagent.domain.run import Admitted, IdempotencyKey, NewRun, Spec
 from polyagent.ports.clock import Clock
-from polyagent.ports.documents import Indexes
+from polyagent.ports.documents.documents import Indexes
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
 

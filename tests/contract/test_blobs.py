@@ -12,7 +12,7 @@ from polyagent.adapters.blobs.blobs import BUFFER_BYTES, MAX_RETRIES, ObjectBlob
 from polyagent.adapters.blobs.provider import BlobsProvider
 from polyagent.adapters.memory.documents.blobs import MemoryBlobs
 from polyagent.domain.errors import BlobGone, StorageUnavailable
-from polyagent.ports.blobs import Blobs
+from polyagent.ports.documents.blobs import Blobs
 from polyagent.settings import SettingsError
 
 BUCKET = "papers"

@@ -12,9 +12,9 @@ from polyagent.domain.documents.document import Build, Chunk, Document
 from polyagent.domain.documents.retrieval import Passage
 from polyagent.domain.documents.terms import query_terms
 from polyagent.domain.ids import new_id
-from polyagent.ports.documents import Indexes
-from polyagent.ports.retrieval import Retrieval
-from polyagent.usecases.search_documents import reach_of
+from polyagent.ports.documents.documents import Indexes
+from polyagent.ports.documents.retrieval import Retrieval
+from polyagent.usecases.documents.search import reach_of
 from tests.contract.tenant import Tenant
 
 ROOM = 10**9

@@ -23,7 +23,7 @@ from polyagent.adapters.web.searxng import MAX_ANSWER_BYTES
 from polyagent.domain.errors import ToolUnknown
 from polyagent.domain.tool import CallContext, ToolResult
 from polyagent.ports.tools import Tools
-from polyagent.usecases.passage_search import PassageSearch
+from polyagent.usecases.documents.passage_search import PassageSearch
 from tests.repositories import repository
 from tests.searching import by_words
 

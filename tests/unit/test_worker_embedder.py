@@ -5,7 +5,7 @@ import pytest
 from polyagent.adapters.system.clock import SystemClock
 from polyagent.adapters.worker.embedder import HOPELESS_S, LOOK_S, Embedder
 from polyagent.domain.errors import ModelServiceUnavailable, PolyAgentError, VectorsImpossible
-from polyagent.usecases.embed_documents import EmbedDocuments
+from polyagent.usecases.documents.embed import EmbedDocuments
 from tests.unit.test_passage_search import TEXTS, Desk
 
 

@@ -11,7 +11,7 @@ from polyagent.adapters.worker.housekeeper import SWEEP_S, Housekeeper
 from polyagent.domain.documents.document import Document
 from polyagent.domain.errors import StoreUnavailable
 from polyagent.domain.ids import new_id
-from polyagent.usecases.sweep_blobs import SweepBlobs
+from polyagent.usecases.documents.sweep_blobs import SweepBlobs
 
 
 class Dust:

@@ -16,7 +16,7 @@ from polyagent.domain.account import Actor
 from polyagent.domain.errors import PolyAgentError
 from polyagent.domain.finding import Finding, Subject, ok, problem, warning
 from polyagent.domain.health import Component
-from polyagent.ports.embeddings import Embeddings
+from polyagent.ports.documents.embeddings import Embeddings
 from polyagent.ports.models import Models
 from polyagent.settings import Settings
 from polyagent.usecases.accounts import ADMIN, ManageAccounts

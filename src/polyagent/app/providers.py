@@ -31,21 +31,21 @@ from polyagent.usecases.authenticate import Authenticate
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.completions import FindModels, SendCompletion
 from polyagent.usecases.deliver_webhook import DeliverWebhook
-from polyagent.usecases.documents import ManageDocuments
-from polyagent.usecases.embed_documents import EmbedDocuments
+from polyagent.usecases.documents.embed import EmbedDocuments
+from polyagent.usecases.documents.ingest import IngestDocument
+from polyagent.usecases.documents.manage import ManageDocuments
+from polyagent.usecases.documents.passage_search import PassageSearch
+from polyagent.usecases.documents.search import FindDocuments
+from polyagent.usecases.documents.sweep_blobs import SweepBlobs
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.fire_schedules import FireSchedules
 from polyagent.usecases.follow_run import FollowRun
-from polyagent.usecases.ingest import IngestDocument
 from polyagent.usecases.login import LogIn, LogOut, RefreshLogin
 from polyagent.usecases.oversight import Oversight
-from polyagent.usecases.passage_search import PassageSearch
 from polyagent.usecases.profile import ManageProfile
 from polyagent.usecases.runs import ManageRuns
 from polyagent.usecases.schedules import ManageSchedules
-from polyagent.usecases.search_documents import FindDocuments
 from polyagent.usecases.sessions import ManageSessions
-from polyagent.usecases.sweep_blobs import SweepBlobs
 from polyagent.usecases.tasks import ManageTasks
 from polyagent.usecases.tickets import ManageTickets
 from polyagent.usecases.tools import UseTools

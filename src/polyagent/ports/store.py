@@ -16,7 +16,7 @@ from polyagent.domain.schedule import Due, Firing, NewSchedule, Schedule
 from polyagent.domain.task import Task, TaskStats, TaskStatus, TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
 from polyagent.domain.webhook import Sealed, Webhook
-from polyagent.ports.documents import Documents
+from polyagent.ports.documents.documents import Documents
 
 
 class UserChanges(TypedDict, total=False):

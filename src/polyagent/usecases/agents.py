@@ -10,13 +10,13 @@ from polyagent.domain.errors import Conflict, NameTaken, PreconditionFailed
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.ports.clock import Clock
+from polyagent.ports.documents.retrieval import Retrieval
 from polyagent.ports.models import Models
-from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.store import Store
 from polyagent.ports.tools import Tools
 from polyagent.usecases.audit import Audit
 from polyagent.usecases.checks import model_info, require_tools
-from polyagent.usecases.search_documents import require_documents
+from polyagent.usecases.documents.search import require_documents
 
 BUILTIN: dict[AgentType, NewAgent] = {
     "general": NewAgent(

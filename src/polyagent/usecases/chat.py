@@ -23,9 +23,9 @@ from polyagent.usecases.checks import (
     require_tools,
     usable_tools,
 )
+from polyagent.usecases.documents.passage_search import PassageSearch
+from polyagent.usecases.documents.search import require_documents, with_documents
 from polyagent.usecases.images import TakeImages
-from polyagent.usecases.passage_search import PassageSearch
-from polyagent.usecases.search_documents import require_documents, with_documents
 
 
 class SendChat:

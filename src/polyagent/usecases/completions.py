@@ -31,9 +31,9 @@ from polyagent.ports.schemas import Schemas
 from polyagent.ports.store import Store
 from polyagent.usecases.admission import Admission
 from polyagent.usecases.checks import model_info, require_sight, require_sound_form, usable_tools
+from polyagent.usecases.documents.passage_search import PassageSearch
+from polyagent.usecases.documents.search import with_documents
 from polyagent.usecases.images import TakeImages
-from polyagent.usecases.passage_search import PassageSearch
-from polyagent.usecases.search_documents import with_documents
 
 PAGE = 100
 MODEL_SERVICE = "model-service"

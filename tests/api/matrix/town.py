@@ -25,8 +25,8 @@ from polyagent.domain.schedule import NewSchedule, made
 from polyagent.domain.task import TaskAsk, TaskToQueue
 from polyagent.domain.token_family import RefreshToken, TokenFamily
 from polyagent.domain.webhook import Webhook
-from polyagent.ports.blobs import Blobs
 from polyagent.ports.clock import Clock
+from polyagent.ports.documents.blobs import Blobs
 from polyagent.ports.runs import Runs
 from polyagent.ports.store import Store
 from polyagent.ports.vault import ForeignTokens, Passwords, TokenRing

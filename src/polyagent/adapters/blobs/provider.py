@@ -5,7 +5,7 @@ from pathlib import Path
 from dishka import Provider, Scope, provide
 
 from polyagent.adapters.blobs.blobs import DIRECTORY, ObjectBlobs, require_sound, store_of
-from polyagent.ports.blobs import Blobs
+from polyagent.ports.documents.blobs import Blobs
 from polyagent.settings import Documents
 
 

@@ -7,7 +7,7 @@ from dishka import Provider, Scope, provide
 
 from polyagent.adapters.extraction.extractor import ChildExtractor
 from polyagent.domain.documents.chunking import Sizes
-from polyagent.ports.extractor import Extractor
+from polyagent.ports.documents.extractor import Extractor
 from polyagent.settings import Documents
 
 

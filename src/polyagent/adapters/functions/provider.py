@@ -17,7 +17,7 @@ from polyagent.adapters.functions.web_search import WebSearch
 from polyagent.ports.clock import Clock
 from polyagent.ports.search import Search
 from polyagent.ports.tools import Tools
-from polyagent.usecases.passage_search import PassageSearch
+from polyagent.usecases.documents.passage_search import PassageSearch
 
 BUILTIN = frozenset(
     {

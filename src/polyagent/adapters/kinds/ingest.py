@@ -11,7 +11,7 @@ from polyagent.domain.documents.document import KIND
 from polyagent.domain.errors import Fenced, TaskGivenUp
 from polyagent.domain.task import TaskWork
 from polyagent.ports.kinds import TaskControl
-from polyagent.usecases.ingest import IngestDocument, Ingested
+from polyagent.usecases.documents.ingest import IngestDocument, Ingested
 
 
 class Ingest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

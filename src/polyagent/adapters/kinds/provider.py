@@ -14,8 +14,8 @@ from polyagent.ports.kinds import Kind, Kinds
 from polyagent.ports.tools import Tools
 from polyagent.usecases.chat import SendChat
 from polyagent.usecases.deliver_webhook import DeliverWebhook
+from polyagent.usecases.documents.ingest import IngestDocument
 from polyagent.usecases.follow_run import FollowRun
-from polyagent.usecases.ingest import IngestDocument
 from polyagent.usecases.runs import ManageRuns
 
 BUILTIN = frozenset({"chat", "tool", "webhook", "ingest"})

@@ -24,15 +24,16 @@ from polyagent.adapters.memory.tickets import MemoryTickets
 from polyagent.adapters.memory.upkeep import MemoryUpkeep
 from polyagent.domain.caps import Caps
 from polyagent.ports.answers import Answers
-from polyagent.ports.blobs import Blobs
 from polyagent.ports.clock import Clock
-from polyagent.ports.documents import Indexes
+from polyagent.ports.documents.blobs import Blobs
+from polyagent.ports.documents.documents import Indexes
+from polyagent.ports.documents.retrieval import Retrieval
+from polyagent.ports.documents.vectors import Vectors
 from polyagent.ports.events import Events, LiveLogs
 from polyagent.ports.failures import LoginFailures
 from polyagent.ports.journal import Journal
 from polyagent.ports.limits import Places, Rates
 from polyagent.ports.queue import Backlog, Queue, TaskBacklog, TaskQueue
-from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Runs
 from polyagent.ports.signals import Signals
 from polyagent.ports.standing import Standing
@@ -41,7 +42,6 @@ from polyagent.ports.tasks import TaskJournal
 from polyagent.ports.tickets import Tickets
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
-from polyagent.ports.vectors import Vectors
 from polyagent.settings import Auth, Limits
 from polyagent.settings import Queue as QueueSettings
 

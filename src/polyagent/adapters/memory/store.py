@@ -22,7 +22,7 @@ from polyagent.adapters.memory.tasks.webhooks import MemoryWebhooks
 from polyagent.adapters.memory.undo import Undo
 from polyagent.domain.account import Actor
 from polyagent.ports.clock import Clock
-from polyagent.ports.documents import Documents
+from polyagent.ports.documents.documents import Documents
 from polyagent.ports.store import (
     Accounts,
     Agents,

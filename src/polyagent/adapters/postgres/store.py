@@ -20,7 +20,7 @@ from polyagent.adapters.postgres.tasks.tasks import PostgresTasks
 from polyagent.adapters.postgres.tasks.webhooks import PostgresWebhooks
 from polyagent.domain.account import Actor
 from polyagent.domain.queue import Entry
-from polyagent.ports.documents import Documents
+from polyagent.ports.documents.documents import Documents
 from polyagent.ports.queue import Queue
 from polyagent.ports.store import (
     Accounts,

@@ -8,7 +8,7 @@ import structlog
 
 from polyagent.domain.errors import PolyAgentError, Unavailable, VectorsImpossible
 from polyagent.ports.clock import Clock
-from polyagent.usecases.embed_documents import EmbedDocuments
+from polyagent.usecases.documents.embed import EmbedDocuments
 
 LOOK_S = 5.0
 HOPELESS_S = 60.0

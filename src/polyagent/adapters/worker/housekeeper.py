@@ -9,7 +9,7 @@ import structlog
 from polyagent.domain.errors import Unavailable
 from polyagent.ports.clock import Clock
 from polyagent.ports.upkeep import Upkeep
-from polyagent.usecases.sweep_blobs import SweepBlobs
+from polyagent.usecases.documents.sweep_blobs import SweepBlobs
 
 SWEEP_S = 60.0
 SWEEP_BLOBS_S = 3600.0

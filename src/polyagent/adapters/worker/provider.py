@@ -20,10 +20,10 @@ from polyagent.ports.telemetry import Meter
 from polyagent.ports.upkeep import Upkeep
 from polyagent.settings import Limits, Server
 from polyagent.settings import Queue as QueueSettings
-from polyagent.usecases.embed_documents import EmbedDocuments
+from polyagent.usecases.documents.embed import EmbedDocuments
+from polyagent.usecases.documents.sweep_blobs import SweepBlobs
 from polyagent.usecases.execute_run import ExecuteRun
 from polyagent.usecases.fire_schedules import FireSchedules
-from polyagent.usecases.sweep_blobs import SweepBlobs
 
 
 class WorkerProvider(Provider):

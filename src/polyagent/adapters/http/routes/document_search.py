@@ -7,7 +7,7 @@ from polyagent.adapters.http.asks.once import once
 from polyagent.adapters.http.call import Call
 from polyagent.domain.documents.retrieval import FoundPassages, SearchDocuments
 from polyagent.domain.errors import NotFound, NotSupported
-from polyagent.usecases.search_documents import FindDocuments
+from polyagent.usecases.documents.search import FindDocuments
 
 
 class DocumentSearchController(Controller):

@@ -16,7 +16,7 @@ from polyagent.domain.errors import (
     TooLarge,
     TooManyOpen,
 )
-from polyagent.usecases.documents import ManageDocuments
+from polyagent.usecases.documents.manage import ManageDocuments
 
 UPLOAD = (
     *(TooLarge, QuotaExceeded, DocumentTypeUnsupported, MediaTypeUnsupported),

@@ -23,7 +23,7 @@ from polyagent.domain.errors import (
 )
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import Task
-from polyagent.usecases.documents import ManageDocuments
+from polyagent.usecases.documents.manage import ManageDocuments
 
 
 class DocumentController(Controller):

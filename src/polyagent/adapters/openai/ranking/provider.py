@@ -9,7 +9,7 @@ from polyagent.adapters.openai.ranking.asking import Asking
 from polyagent.adapters.openai.ranking.embeddings import NoEmbeddings, OpenAIEmbeddings
 from polyagent.adapters.openai.ranking.reranker import NoReranker, ServiceReranker
 from polyagent.ports.clock import Clock
-from polyagent.ports.embeddings import Embeddings, Reranker
+from polyagent.ports.documents.embeddings import Embeddings, Reranker
 from polyagent.settings import Ai, Documents, EmbeddingService, RerankService, SettingsError
 
 

@@ -23,8 +23,8 @@ from polyagent.domain.documents.retrieval import (
 )
 from polyagent.domain.documents.terms import query_terms
 from polyagent.domain.errors import Fault, NotSupported, PolyAgentError, VectorsImpossible
-from polyagent.ports.embeddings import Embeddings, Reranker
-from polyagent.ports.retrieval import Retrieval
+from polyagent.ports.documents.embeddings import Embeddings, Reranker
+from polyagent.ports.documents.retrieval import Retrieval
 
 DEPTH = 50
 """So many passages of each ranking are fused, and ranked again, at least."""

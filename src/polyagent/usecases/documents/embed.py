@@ -7,8 +7,8 @@ from contextlib import suppress
 from polyagent.domain.documents.document import Build
 from polyagent.domain.documents.embedding import BareChunk, Embedding, Space
 from polyagent.domain.errors import Fenced, ModelServiceRefused, PolyAgentError
-from polyagent.ports.embeddings import Embeddings
-from polyagent.ports.vectors import Vectors
+from polyagent.ports.documents.embeddings import Embeddings
+from polyagent.ports.documents.vectors import Vectors
 
 BATCH = 128
 WITHIN_S = 60.0

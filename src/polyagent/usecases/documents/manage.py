@@ -27,8 +27,8 @@ from polyagent.domain.errors import (
 from polyagent.domain.ids import new_id
 from polyagent.domain.page import Page, PageAsk
 from polyagent.domain.task import Task, TaskAsk, TaskDefaults, TaskToQueue
-from polyagent.ports.blobs import Blobs
 from polyagent.ports.clock import Clock
+from polyagent.ports.documents.blobs import Blobs
 from polyagent.ports.store import Store, Transaction
 from polyagent.usecases.audit import Audit
 from polyagent.usecases.enqueueing import to_queue

@@ -11,11 +11,11 @@ from polyagent.domain.documents.chunking import Piece
 from polyagent.domain.documents.document import Build, Chunk
 from polyagent.domain.ids import new_id
 from polyagent.domain.task import TaskWork
-from polyagent.ports.blobs import Blobs
-from polyagent.ports.documents import Indexes
-from polyagent.ports.extractor import Extractor
+from polyagent.ports.documents.blobs import Blobs
+from polyagent.ports.documents.documents import Indexes
+from polyagent.ports.documents.extractor import Extractor
 from polyagent.ports.kinds import TaskControl
-from polyagent.usecases.embed_documents import EmbedDocuments
+from polyagent.usecases.documents.embed import EmbedDocuments
 
 BATCH = 200
 READ = 0.05

@@ -14,8 +14,8 @@ from polyagent.domain.documents.retrieval import (
 )
 from polyagent.domain.errors import Fault, NotFound
 from polyagent.domain.run import Spec
-from polyagent.ports.retrieval import Retrieval
-from polyagent.usecases.passage_search import PassageSearch
+from polyagent.ports.documents.retrieval import Retrieval
+from polyagent.usecases.documents.passage_search import PassageSearch
 
 AUTOMATIC = 6
 

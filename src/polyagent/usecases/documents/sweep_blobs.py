@@ -5,9 +5,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from polyagent.domain.ids import made_at
-from polyagent.ports.blobs import Blobs
 from polyagent.ports.clock import Clock
-from polyagent.ports.documents import Indexes
+from polyagent.ports.documents.blobs import Blobs
+from polyagent.ports.documents.documents import Indexes
 
 AGE = timedelta(days=1)
 

@@ -1,0 +1,1 @@
+"""Documents: taken in, indexed, found, and told to models."""
