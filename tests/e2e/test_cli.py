@@ -90,4 +90,5 @@ def test_the_doctor_finds_a_running_server_well(up: Up) -> None:
         "postgres",
         "redis",
         "model_service",
+        "documents",
     }

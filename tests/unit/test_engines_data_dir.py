@@ -120,6 +120,8 @@ def test_a_socket_directory_that_somebody_else_could_write_to_is_not_used(tmp_pa
 def test_reset_removes_what_is_ours_only(data: DataDir) -> None:
     data.secret("pg.password")
     (data.path / "pg").mkdir()
+    (data.path / "documents").mkdir()
+    (data.path / "documents" / "a file of somebody's").touch()
     (data.path / "config.yaml").touch()
 
     reset(data.path)

@@ -21,7 +21,7 @@ LONGEST_SOCKET = "valkey/.s.PGSQL.5432"
 
 SECRETS = ("jwt.secret", "pg.password", "pg.admin.password", "valkey.password", "model.key")
 DIRECTORIES = ("pg", "pg.new", "valkey", "model", "engines", "logs")
-OURS = (*DIRECTORIES, "endpoints.json", "chat_history", *SECRETS)
+OURS = (*DIRECTORIES, "documents", "endpoints.json", "chat_history", *SECRETS)
 
 
 class DataDir:
