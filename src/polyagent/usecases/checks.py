@@ -46,6 +46,12 @@ def require_tools(
         raise ToolUnknown(faults[0].detail, faults=faults)
 
 
+def require_tool_scope(actor: Actor, name: str) -> None:
+    """Raise as `Actor.require` does for a tool that reads what the actor's key is not for."""
+    if name == DOCUMENT_SEARCH:
+        actor.require("documents:read")
+
+
 def usable_tools(actor: Actor, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the tools that read nothing which the actor's key is not for."""
     if actor.may("documents:read"):

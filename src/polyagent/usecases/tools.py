@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from polyagent.domain.account import Actor
-from polyagent.domain.documents.retrieval import DOCUMENT_SEARCH
 from polyagent.domain.ids import new_id
 from polyagent.domain.tool import CallContext, Executed, ExecuteTool, Tool
 from polyagent.ports.clock import Clock
 from polyagent.ports.tools import Tools
+from polyagent.usecases.checks import require_tool_scope
 
 
 class UseTools:
@@ -27,8 +27,7 @@ class UseTools:
     async def execute(self, actor: Actor, ask: ExecuteTool) -> Executed:
         """Call a tool outside any run. Raises `ToolUnknown`; all else that fails is in the answer."""
         actor.require("tools:execute")
-        if ask.name == DOCUMENT_SEARCH:
-            actor.require("documents:read")
+        require_tool_scope(actor, ask.name)
         context = CallContext(
             workspace_id=actor.workspace_id,
             user_id=actor.user_id,

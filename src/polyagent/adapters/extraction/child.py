@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from itertools import islice
 
@@ -13,6 +12,7 @@ import msgspec
 
 from polyagent.adapters.extraction.formats.reading import read
 from polyagent.adapters.extraction.requests import MEMORY_BYTES, Line, Refusal, Request
+from polyagent.children import end_with_stdin, limit
 from polyagent.domain.documents.chunking import cut
 from polyagent.domain.errors import DocumentTooComplex, DocumentUnreadable
 
@@ -28,9 +28,9 @@ def main() -> None:
     sys.stdout.buffer.write(b"%d\n" % os.getpid())
     sys.stdout.buffer.flush()
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
-    _limit(resource.RLIMIT_CPU, request.cpu_s)
+    limit(resource.RLIMIT_CPU, request.cpu_s)
     content = sys.stdin.buffer.read(request.size_bytes)
-    threading.Thread(target=_end_with_server, daemon=True).start()
+    end_with_stdin()
     for line in _lines(request, content):
         sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
         sys.stdout.buffer.flush()
@@ -50,12 +50,6 @@ def _lines(request: Request, content: bytes) -> Iterator[Line]:
         yield Line(refusal=Refusal(code=DocumentTooComplex.code, detail=TOO_LARGE))
 
 
-def _end_with_server() -> None:
-    # not through sys.stdin, whose lock the main thread may want
-    os.read(sys.stdin.fileno(), 1)
-    os._exit(1)
-
-
 def end_with_parent() -> None:
     """Have the system end this process with its parent, whatever it is at.
 
@@ -72,14 +66,8 @@ def _confine() -> None:
     that works.
     """
     end_with_parent()
-    _limit(resource.RLIMIT_NOFILE, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_NOFILE, 0)
+    limit(resource.RLIMIT_FSIZE, 0)
+    limit(resource.RLIMIT_CORE, 0)
     if sys.platform == "linux":
-        _limit(resource.RLIMIT_DATA, MEMORY_BYTES)
-
-
-def _limit(what: int, most: int) -> None:
-    _, hard = resource.getrlimit(what)
-    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (allowed, allowed))
+        limit(resource.RLIMIT_DATA, MEMORY_BYTES)

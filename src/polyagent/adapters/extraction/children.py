@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
+from polyagent.children import bare_environment
+
 LINE_BYTES = 16 * 1024 * 1024
 START_S = 60.0
-# all that an interpreter needs; our own environment is full of secrets
-ENVIRONMENT = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """A child's memory is all new; in large pages a PDF is read in three quarters of the time.
 
@@ -84,8 +84,7 @@ class Nursery:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=LARGE_PAGES
-                | {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+                env=LARGE_PAGES | bare_environment(),
             )
         return process, ours
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from polyagent.adapters.kinds.payload import payload_of
 from polyagent.domain.account import Actor
-from polyagent.domain.documents.retrieval import DOCUMENT_SEARCH
 from polyagent.domain.errors import (
     Fault,
     TaskFailed,
@@ -16,6 +15,7 @@ from polyagent.domain.task import TaskWork
 from polyagent.domain.tool import CallContext, ExecuteTool, ToolResult
 from polyagent.ports.kinds import TaskControl
 from polyagent.ports.tools import Tools
+from polyagent.usecases.checks import require_tool_scope
 
 
 class ToolTasks:
@@ -31,8 +31,7 @@ class ToolTasks:
     def check(self, actor: Actor, payload: dict[str, Any]) -> None:
         actor.require("tools:execute")
         ask = payload_of(payload, ExecuteTool)
-        if ask.name == DOCUMENT_SEARCH:
-            actor.require("documents:read")
+        require_tool_scope(actor, ask.name)
         try:
             self._tools.get(ask.name)
         except ToolUnknown as error:

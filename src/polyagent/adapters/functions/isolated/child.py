@@ -3,12 +3,12 @@
 import os
 import resource
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
 
+from polyagent.children import end_with_stdin, limit
 from polyagent.domain.errors import ToolFailed
 
 CPU_S = 20
@@ -26,7 +26,7 @@ def serve(job: Callable[[T], Any], request_type: type[T]) -> None:
     """Do the one job that a line of stdin asks for; its end is the parent's end, and then ours."""
     _confine()
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=request_type)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_stdin()
     sys.stdout.buffer.write(msgspec.json.encode(_answer(job, request)))
     sys.stdout.buffer.flush()
     # all is said: taking the interpreter down in good order would only cost time
@@ -42,25 +42,13 @@ def _answer(job: Callable[[T], Any], request: T) -> Answer:
         return Answer(error="It is too large to be looked at here.")
 
 
-def _end_with_parent() -> None:
-    # not through sys.stdin, whose lock the main thread may want
-    os.read(sys.stdin.fileno(), 1)
-    os._exit(1)
-
-
 def _confine() -> None:
     """Allow no files to be written, little memory and little time.
 
     The data limit leaves out what is mapped for reading, packs of git that is; macOS has none that works.
     """
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_CPU, CPU_S)
+    limit(resource.RLIMIT_FSIZE, 0)
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_CPU, CPU_S)
     if sys.platform == "linux":
-        _limit(resource.RLIMIT_DATA, MEMORY_BYTES)
-
-
-def _limit(what: int, most: int) -> None:
-    _, hard = resource.getrlimit(what)
-    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (allowed, allowed))
+        limit(resource.RLIMIT_DATA, MEMORY_BYTES)

@@ -1,7 +1,6 @@
 """The server's side: start a child for one request, read its answer, leave nothing behind."""
 
 import asyncio
-import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
@@ -11,11 +10,10 @@ import msgspec
 
 from polyagent.adapters.functions.isolated.child import CPU_S, MEMORY_BYTES, Answer
 from polyagent.adapters.functions.isolated.requests import Request
+from polyagent.children import bare_environment
 from polyagent.domain.errors import ToolFailed
 
 MAX_CHILDREN = 4
-# all that an interpreter needs; our own environment is full of secrets
-ENVIRONMENT = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 class Isolated:
@@ -39,13 +37,12 @@ class Isolated:
 
 
 async def _start(module: str) -> Process:
-    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", module),
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,
-        env=environment,
+        env=bare_environment(),
     )
 
 
