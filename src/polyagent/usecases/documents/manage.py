@@ -160,7 +160,8 @@ class ManageDocuments:
         actor.require("documents:read")
         async with self._store.begin(actor) as tx:
             document = await tx.documents.get(document_id)
-        await self._see(actor, document)
+        if document.visibility == "private":
+            await self._audit.seen_theirs(actor, "document.read", document.owner_id, document_id)
         return document
 
     async def list(
@@ -172,8 +173,7 @@ class ManageDocuments:
         collection: str | None = None,
     ) -> Page[Document]:
         actor.require("documents:read")
-        if actor.is_admin:
-            await self._audit.seen(actor, "document.read")
+        await self._audit.seen_list(actor, "document.read")
         async with self._store.begin(actor) as tx:
             return await tx.documents.list(page, status=status, collection=collection)
 
@@ -247,7 +247,3 @@ class ManageDocuments:
         ask = TaskAsk(kind=KIND, payload={"document_id": str(document.id)})
         task = to_queue(ask, document.owner_id, None, self._tasks)
         return msgspec.structs.replace(task, id=task_id)
-
-    async def _see(self, actor: Actor, document: Document) -> None:
-        if document.visibility == "private" and document.owner_id != actor.user_id:
-            await self._audit.seen(actor, "document.read", document.id)
